@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * backing.h - swapdev's fallback: a block device of at least its size, where each page has the place of its index.
+ */
+#ifndef _RAMSTER_BACKING_H
+#define _RAMSTER_BACKING_H
+
+#include <linux/bio.h>
+#include <linux/types.h>
+
+struct backing {
+	struct compat_bdev dev; /* open while dev.bdev is not NULL */
+	char *path;
+	unsigned long *pages; /* bitmap by index: the page is here, and nowhere else */
+	unsigned long nr;
+	atomic_long_t used;
+	struct bio_set bios;
+};
+
+/**
+ * backing_open - use a block device, exclusively
+ * @path: as the operator wrote it, without white space around it
+ *
+ * May sleep. Returns 0 or what opening it returned.
+ */
+int backing_open(struct backing *backing, const char *path);
+
+/* No I/O is under way. May sleep. Nothing if it is not open. */
+void backing_close(struct backing *backing);
+
+/* Readies it for @nr pages. May sleep. Returns 0, -ENOSPC if the device is smaller, or -ENOMEM. */
+int backing_resize(struct backing *backing, unsigned long nr);
+
+static inline bool backing_is_open(const struct backing *backing)
+{
+	return backing->dev.bdev;
+}
+
+/* Whether the page of that index is here. Any context. */
+bool backing_has(const struct backing *backing, unsigned long index);
+
+/* The page is not here any more. Any context. */
+void backing_forget(struct backing *backing, unsigned long index);
+
+/**
+ * backing_rw - read or write one page
+ * @parent: its bio_endio() is called once when the I/O is done, with an error set if it failed; the caller has counted
+ *          that with bio_inc_remaining()
+ *
+ * A written page is here from now on. May sleep, but for other I/O of this device only.
+ */
+void backing_rw(struct backing *backing, struct bio *parent, struct page *page, unsigned long index);
+
+/* Pages that are here. */
+u64 backing_pages(void);
+
+#endif

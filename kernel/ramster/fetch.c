@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fetch.c - builds READs, and hands what comes back to the load that waits and to the index.
+ */
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/mempool.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "counters.h"
+#include "fetch.h"
+#include "peer.h"
+#include "tmem.h"
+#include "zcache.h"
+
+#define FETCH_MAX PREFETCH_MAX /* pages of a READ */
+#define FETCH_RESERVE 32 /* READs that can be under way when memory is short */
+#define FETCH_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+struct fetch_page {
+	void *entry; /* pinned */
+	struct zpage *zpage; /* a reference; NULL: it is the load's page */
+	u32 checksum;
+};
+
+struct fetch {
+	struct r2net_request req;
+	struct r2net_peer *peer; /* kept by the pins */
+	struct tmem_load *load; /* for the first page; NULL if all are read ahead */
+	unsigned int nr;
+	struct r2net_item items[FETCH_MAX];
+	struct fetch_page pages[FETCH_MAX];
+};
+
+static struct kmem_cache *fetch_cache;
+static mempool_t *fetches;
+
+/* Loads that found no free READ. */
+static DEFINE_SPINLOCK(backlog_lock);
+static LIST_HEAD(backlog);
+
+static void backlog_retry(struct work_struct *work)
+{
+	struct tmem_load *load, *next;
+	LIST_HEAD(loads);
+
+	spin_lock(&backlog_lock);
+	list_splice_init(&backlog, &loads);
+	spin_unlock(&backlog_lock);
+	list_for_each_entry_safe(load, next, &loads, link)
+		tmem_load(load);
+}
+static DECLARE_WORK(backlog_work, backlog_retry);
+
+static void backlog_add(struct tmem_load *load)
+{
+	spin_lock(&backlog_lock);
+	list_add_tail(&load->link, &backlog);
+	spin_unlock(&backlog_lock);
+}
+
+static int fetch_check(const struct fetch *fetch, unsigned int i, const void *bytes)
+{
+	size_t length = le32_to_cpu(fetch->items[i].length);
+
+	if (crc32c(0, bytes, length) == fetch->pages[i].checksum)
+		return 0;
+	count(bad_checksums);
+	pr_err_ratelimited("node %u: a page came back with other bytes than were sent; it is not used\n",
+			   fetch->peer->node);
+	return -EIO;
+}
+
+static void fetch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct fetch *fetch = container_of(req, struct fetch, req);
+	size_t length = le32_to_cpu(fetch->items[i].length);
+	struct fetch_page *page = &fetch->pages[i];
+	struct tmem_load *load = fetch->load;
+
+	if (!err)
+		err = fetch_check(fetch, i, bytes);
+	if (err == -ESTALE || err == -ERANGE)
+		count(stale_slots);
+	if (err)
+		err = -EIO;
+	if (page->zpage) {
+		tmem_fetched(page->zpage, bytes, length, err);
+		return;
+	}
+	if (!err)
+		err = zcache_decompress(entry_location(page->entry).compressor, bytes, length, load->page);
+	if (!err)
+		count(loads_remote);
+	latency_count(LATENCY_REMOTE, load->start);
+	tmem_load_done(load, err);
+}
+
+static void fetch_release(struct r2net_request *req)
+{
+	struct fetch *fetch = container_of(req, struct fetch, req);
+	unsigned int i;
+
+	for (i = 0; i < fetch->nr; i++) {
+		extent_unpin(fetch->pages[i].entry);
+		if (fetch->pages[i].zpage)
+			zpage_put(fetch->pages[i].zpage);
+	}
+	mempool_free(fetch, fetches);
+	if (!list_empty_careful(&backlog))
+		queue_work(r2net_wq, &backlog_work);
+}
+
+static const struct r2net_request_ops fetch_ops = { .item = fetch_item, .release = fetch_release };
+
+static struct fetch *fetch_new(struct tmem_load *load)
+{
+	/* Reading ahead must not use up what loads that wait may need. */
+	struct fetch *fetch = load ? mempool_alloc(fetches, FETCH_GFP) : kmem_cache_alloc(fetch_cache, FETCH_GFP);
+
+	if (!fetch)
+		return NULL;
+	memset(&fetch->req, 0, sizeof(fetch->req));
+	fetch->req.ops = &fetch_ops;
+	fetch->req.type = R2NET_READ;
+	fetch->req.items = fetch->items;
+	fetch->req.patient = load && load->patient;
+	fetch->peer = NULL;
+	fetch->load = load;
+	fetch->nr = 0;
+	return fetch;
+}
+
+static void fetch_add(struct fetch *fetch, void *entry, struct zpage *zpage, const struct extent_slot *slot)
+{
+	fetch->items[fetch->nr] = (struct r2net_item){
+		.extent = cpu_to_le32(slot->extent),
+		.generation = cpu_to_le32(slot->generation),
+		.offset = cpu_to_le32(slot->offset),
+		.length = cpu_to_le32(slot->length),
+	};
+	fetch->pages[fetch->nr] = (struct fetch_page){ .entry = entry, .zpage = zpage, .checksum = slot->checksum };
+	fetch->nr++;
+}
+
+static void fetch_submit(struct fetch *fetch)
+{
+	int err;
+
+	if (!fetch->nr) {
+		mempool_free(fetch, fetches);
+		return;
+	}
+	fetch->req.nr = fetch->nr;
+	err = r2net_submit(fetch->peer, &fetch->req);
+	if (!err) {
+		count(reads);
+		return;
+	}
+	r2net_request_fail(&fetch->req, err);
+	r2net_request_put(&fetch->req);
+}
+
+/*
+ * Adds planned pages to @fetch as long as they lie with its peer, sends it, and goes on with the next peer's. @fetch is NULL
+ * if there is no page yet.
+ */
+static void fetch_plan(struct tmem_pool *pool, struct fetch *fetch, const struct prefetch_plan *plan)
+{
+	struct extent_slot slot;
+	struct zpage *zpage;
+	unsigned int i = 0;
+
+	while (i < plan->nr) {
+		if (!fetch)
+			fetch = fetch_new(NULL);
+		if (!fetch)
+			return;
+		zpage = tmem_fetch_ahead(pool, plan->start + (long)i * plan->step, &fetch->peer, &slot);
+		if (zpage == ERR_PTR(-EXDEV)) {
+			fetch_submit(fetch);
+			fetch = NULL;
+			continue;
+		}
+		i++;
+		if (!zpage)
+			continue;
+		count(prefetch_pages);
+		fetch_add(fetch, zpage->remote, zpage, &slot);
+		if (fetch->nr == FETCH_MAX) {
+			fetch_submit(fetch);
+			fetch = NULL;
+		}
+	}
+	if (fetch)
+		fetch_submit(fetch);
+}
+
+void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot,
+		const struct prefetch_plan *plan)
+{
+	struct tmem_pool *pool = load->pool;
+	struct fetch *fetch = fetch_new(load);
+
+	if (!fetch) {
+		extent_unpin(entry);
+		backlog_add(load);
+		return;
+	}
+	fetch->peer = peer;
+	fetch_add(fetch, entry, NULL, slot);
+	fetch_plan(pool, fetch, plan);
+}
+
+void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan)
+{
+	if (plan->nr)
+		fetch_plan(pool, NULL, plan);
+}
+
+int fetch_init(void)
+{
+	fetch_cache = KMEM_CACHE(fetch, 0);
+	if (!fetch_cache)
+		return -ENOMEM;
+	fetches = mempool_create_slab_pool(FETCH_RESERVE, fetch_cache);
+	if (!fetches) {
+		kmem_cache_destroy(fetch_cache);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void fetch_exit(void)
+{
+	mempool_destroy(fetches);
+	kmem_cache_destroy(fetch_cache);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * fetch.h - remote pages on their way back: READs, the page that is waited for first, then the ones read ahead.
+ */
+#ifndef _RAMSTER_FETCH_H
+#define _RAMSTER_FETCH_H
+
+#include "extent.h"
+#include "prefetch.h"
+
+struct tmem_load;
+struct tmem_pool;
+
+/**
+ * fetch_load - read a page for a load, and perhaps some behind it
+ * @load: ends with load->done()
+ * @entry: the index's; its slot is pinned, and this takes the pin over
+ * @peer: where the slot is; the pin keeps it
+ * @slot: its place
+ * @plan: what to read ahead
+ *
+ * Never sleeps, does not wait. When all READs are in use the load is begun again once one is free.
+ */
+void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot,
+		const struct prefetch_plan *plan);
+
+/* Reads the remote ones of the planned pages ahead, as far as memory and peers allow. Never sleeps, does not wait. */
+void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan);
+
+/* May sleep. */
+int fetch_init(void);
+/* No load is under way any more. */
+void fetch_exit(void);
+
+#endif

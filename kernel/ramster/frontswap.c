@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * frontswap.c - the front end for frontswap: one pool a swap area.
+ *
+ * store and load run in process context with the page locked; invalidation runs under the area's spinlock. Areas may have
+ * been active before this module was: a pool is made when an area's first page is stored. The module cannot be removed
+ * while an area holds pages.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/oom.h>
+#include <linux/swap.h>
+
+#include "counters.h"
+#include "frontswap.h"
+#include "frontswap_hook.h"
+#include "tmem.h"
+
+struct area {
+	struct tmem_pool *pool;
+	atomic_long_t pages; /* while not 0 the area holds a reference to the module */
+};
+
+static struct area areas[MAX_SWAPFILES];
+static DEFINE_MUTEX(areas_lock); /* of those who make pools */
+static bool attached;
+
+static struct tmem_pool *area_pool(struct area *area)
+{
+	struct tmem_pool *pool = smp_load_acquire(&area->pool);
+
+	if (pool)
+		return pool;
+	mutex_lock(&areas_lock);
+	if (!area->pool) {
+		unsigned int noio = memalloc_noio_save();
+
+		smp_store_release(&area->pool, tmem_pool_new());
+		memalloc_noio_restore(noio);
+	}
+	pool = area->pool;
+	mutex_unlock(&areas_lock);
+	return pool;
+}
+
+/* Counts a page in. Returns false if the module is being removed. */
+static bool area_get(struct area *area)
+{
+	if (atomic_long_inc_return(&area->pages) > 1 || try_module_get(THIS_MODULE))
+		return true;
+	atomic_long_dec(&area->pages);
+	return false;
+}
+
+static void area_put(struct area *area, unsigned long nr)
+{
+	if (nr && !atomic_long_sub_return(nr, &area->pages))
+		module_put(THIS_MODULE);
+}
+
+static int frontswap_store_page(unsigned int type, unsigned long offset, struct page *page)
+{
+	struct area *area = &areas[type];
+	struct tmem_pool *pool;
+
+	/* The kernel remembers only for a huge page's first slot that it is here. */
+	if (PageTransHuge(page)) {
+		count(stores_huge);
+		return -1;
+	}
+	pool = area_pool(area);
+	if (!pool || !area_get(area))
+		return -1;
+	/* The kernel has freed the slot's earlier page before. */
+	if (!tmem_store(pool, offset, page, !frontswap_may_be_remote()))
+		return 0;
+	area_put(area, 1);
+	return -1;
+}
+
+static int frontswap_load_page(unsigned int type, unsigned long offset, struct page *page)
+{
+	/* swapoff gives a page that it cannot read up for ever. */
+	int err = tmem_load_wait(areas[type].pool, offset, page, oom_task_origin(current));
+
+	if (!err)
+		return 0;
+	/* The kernel is told that this is a read error; nothing may be seen in the page even where that is ignored. */
+	clear_highpage(page);
+	return -EIO;
+}
+
+static void frontswap_free_page(unsigned int type, unsigned long offset)
+{
+	struct area *area = &areas[type];
+
+	if (area->pool)
+		area_put(area, tmem_invalidate(area->pool, offset));
+}
+
+/* swapoff is done with the area. Under the area's lock: what is left of it is small, and its pool stays for the next. */
+static void frontswap_free_area(unsigned int type)
+{
+	struct area *area = &areas[type];
+	unsigned long index;
+	void *entry;
+
+	if (!area->pool)
+		return;
+	xa_for_each(&area->pool->pages, index, entry)
+		area_put(area, tmem_invalidate(area->pool, index));
+}
+
+static const struct frontswap_hook_ops ops = {
+	.store = frontswap_store_page,
+	.load = frontswap_load_page,
+	.invalidate_page = frontswap_free_page,
+	.invalidate_area = frontswap_free_area,
+};
+
+bool frontswap_attached(void)
+{
+	return attached;
+}
+
+void frontswap_attach(void)
+{
+	int err = frontswap_hook_attach(&ops);
+
+	if (err) {
+		pr_err("frontswap: another module is attached (%d)\n", err);
+		return;
+	}
+	attached = true;
+	if (!frontswap_may_be_remote())
+		pr_warn("frontswap: this kernel does not report failed loads, so its pages stay in local RAM\n");
+}
+
+void frontswap_detach(void)
+{
+	unsigned int i;
+
+	if (!attached)
+		return;
+	frontswap_hook_detach();
+	attached = false;
+	for (i = 0; i < MAX_SWAPFILES; i++)
+		if (areas[i].pool)
+			tmem_pool_destroy(areas[i].pool);
+}

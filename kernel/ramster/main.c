@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - the module's parameters, start and end.
+ */
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/suspend.h>
+
+#include "compress.h"
+#include "counters.h"
+#include "extent.h"
+#include "fetch.h"
+#include "frontswap.h"
+#include "netlink.h"
+#include "nodemanager.h"
+#include "peer.h"
+#include "remotify.h"
+#include "shrinker.h"
+#include "swapdev.h"
+#include "tmem.h"
+#include "zcache.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static char *allocator = "zsmalloc";
+module_param(allocator, charp, 0444);
+MODULE_PARM_DESC(allocator, "where zpages live: zsmalloc (default) or zbud");
+
+/* Parameters that are set before the module is ready are applied when it is. */
+static bool ready;
+static char compressor[16] = "lzo";
+static unsigned int remotify_percent = 10;
+static unsigned int local_max_percent = 20;
+static unsigned int low_water_mb = 32;
+
+static int compressor_set(const char *value, const struct kernel_param *kp)
+{
+	int err;
+
+	if (compress_find(value) < 0)
+		return -EINVAL;
+	err = ready ? zcache_set_compressor(value) : 0;
+	if (!err)
+		strscpy(compressor, compress_name(compress_find(value)), sizeof(compressor));
+	return err;
+}
+
+static int compressor_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", compressor);
+}
+
+static const struct kernel_param_ops compressor_ops = { .set = compressor_set, .get = compressor_get };
+module_param_cb(compressor, &compressor_ops, NULL, 0644);
+MODULE_PARM_DESC(compressor, "of the next stores: lzo (default), lzo-rle, lz4 or zstd");
+
+/* Sets a limit, and takes it back if the limits would not fit each other. */
+static int limit_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int *limit = kp->arg, old = *limit;
+	int err = kstrtouint(value, 0, limit);
+
+	if (!err && ready)
+		err = zcache_set_limits(remotify_percent, local_max_percent);
+	if (err)
+		*limit = old;
+	return err;
+}
+
+static const struct kernel_param_ops limit_ops = { .set = limit_set, .get = param_get_uint };
+module_param_cb(remotify_percent, &limit_ops, &remotify_percent, 0644);
+MODULE_PARM_DESC(remotify_percent, "percent of RAM that zpages take before the coldest go to peers (default 10)");
+module_param_cb(local_max_percent, &limit_ops, &local_max_percent, 0644);
+MODULE_PARM_DESC(local_max_percent, "percent of RAM that zpages take at most, up to 50 (default 20)");
+
+static int low_water_set(const char *value, const struct kernel_param *kp)
+{
+	int err = param_set_uint(value, kp);
+
+	if (!err)
+		remotify_set_low_water((u64)low_water_mb << 20);
+	return err;
+}
+
+static const struct kernel_param_ops low_water_ops = { .set = low_water_set, .get = param_get_uint };
+module_param_cb(low_water_mb, &low_water_ops, &low_water_mb, 0644);
+MODULE_PARM_DESC(low_water_mb, "MiB of free remote space that are kept leased (default 32)");
+
+/* Hibernation would write its image into peers' RAM, which forget it while this node is off. */
+static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	if (action != PM_HIBERNATION_PREPARE || !tmem_active())
+		return NOTIFY_OK;
+	pr_err("no hibernation while swapped pages are kept by RAMster: swapoff first\n");
+	return NOTIFY_BAD;
+}
+
+static struct notifier_block pm_notifier = { .notifier_call = ramster_pm_notify };
+
+static int apply_parameters(void)
+{
+	int err;
+
+	err = zcache_set_compressor(compressor);
+	if (err)
+		return err;
+	err = zcache_set_limits(remotify_percent, local_max_percent);
+	if (err) {
+		pr_err("1 <= remotify_percent <= local_max_percent <= 50 does not hold\n");
+		return err;
+	}
+	remotify_set_low_water((u64)low_water_mb << 20);
+	ready = true;
+	return 0;
+}
+
+static int __init ramster_init(void)
+{
+	int err;
+
+	err = compress_init();
+	if (err)
+		return err;
+	err = zcache_init(allocator);
+	if (err) {
+		pr_err("allocator %s: not zsmalloc nor zbud, or no memory\n", allocator);
+		goto err_compress;
+	}
+	err = apply_parameters();
+	if (err)
+		goto err_zcache;
+	err = extent_init();
+	if (err)
+		goto err_zcache;
+	err = fetch_init();
+	if (err)
+		goto err_extent;
+	err = r2net_init();
+	if (err)
+		goto err_fetch;
+	err = remotify_init();
+	if (err)
+		goto err_r2net;
+	err = ramster_shrinker_init();
+	if (err)
+		goto err_remotify;
+	err = counters_init();
+	if (err)
+		goto err_shrinker;
+	err = nodemanager_init();
+	if (err)
+		goto err_counters;
+	err = netlink_init();
+	if (err)
+		goto err_nodemanager;
+	err = swapdev_init();
+	if (err)
+		goto err_netlink;
+	err = register_pm_notifier(&pm_notifier);
+	if (err)
+		goto err_swapdev;
+	frontswap_attach();
+	return 0;
+
+err_swapdev:
+	swapdev_exit();
+err_netlink:
+	netlink_exit();
+err_nodemanager:
+	nodemanager_exit();
+err_counters:
+	counters_exit();
+err_shrinker:
+	ramster_shrinker_exit();
+err_remotify:
+	remotify_stop();
+	remotify_exit();
+err_r2net:
+	r2net_exit();
+err_fetch:
+	fetch_exit();
+err_extent:
+	extent_exit();
+err_zcache:
+	zcache_exit();
+err_compress:
+	compress_exit();
+	return err;
+}
+
+/*
+ * First whoever brings work (front ends, netlink), then whoever does it, then what it was done with. No page is left once
+ * the front ends are gone; r2net_exit() returns when no request is outstanding.
+ */
+static void __exit ramster_exit(void)
+{
+	frontswap_detach();
+	unregister_pm_notifier(&pm_notifier);
+	swapdev_exit();
+	netlink_exit();
+	ramster_shrinker_exit();
+	counters_exit();
+	remotify_stop();
+	r2net_exit();
+	nodemanager_exit();
+	remotify_exit();
+	fetch_exit();
+	extent_exit();
+	zcache_exit();
+	compress_exit();
+}
+
+module_init(ramster_init);
+module_exit(ramster_exit);
+
+MODULE_DESCRIPTION("RAMster: swaps to the RAM of the cluster's other nodes");
+MODULE_LICENSE("GPL");

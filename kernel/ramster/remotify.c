@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * remotify.c - takes the coldest zpages, gives each a slot, sends them, and makes the index point there.
+ */
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+
+#include "counters.h"
+#include "netlink.h"
+#include "peer.h"
+#include "remotify.h"
+#include "tmem.h"
+#include "trace.h"
+#include "zcache.h"
+
+#define BATCH_BYTES (96U << 10) /* more than sixteen raw pages */
+#define NR_BATCHES 6
+#define STALLED_RETRY (HZ / 20)
+#define COMPACT_EVERY 32 /* batches */
+
+struct batch {
+	struct r2net_request req;
+	struct list_head link; /* in idle */
+	struct r2net_item items[R2NET_MAX_ITEMS];
+	struct zpage *zpages[R2NET_MAX_ITEMS];
+	void *entries[R2NET_MAX_ITEMS]; /* pinned */
+	unsigned int nr;
+	void *bytes; /* BATCH_BYTES */
+};
+
+static struct batch *batches;
+static DEFINE_SPINLOCK(idle_lock);
+static LIST_HEAD(idle);
+static DECLARE_WAIT_QUEUE_HEAD(wake);
+static struct task_struct *thread;
+static DECLARE_WAIT_QUEUE_HEAD(room);
+static atomic_long_t rooms; /* batches whose pages have left */
+static u64 low_water;
+static bool shrink; /* a shrinker asked for room */
+
+static struct batch *batch_get(void)
+{
+	struct batch *batch;
+
+	spin_lock(&idle_lock);
+	batch = list_first_entry_or_null(&idle, struct batch, link);
+	if (batch)
+		list_del(&batch->link);
+	spin_unlock(&idle_lock);
+	return batch;
+}
+
+static void batch_put(struct batch *batch)
+{
+	spin_lock(&idle_lock);
+	list_add(&batch->link, &idle);
+	spin_unlock(&idle_lock);
+	wake_up(&wake);
+}
+
+static void batch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct batch *batch = container_of(req, struct batch, req);
+	struct zpage *zpage = batch->zpages[i];
+	void *entry = batch->entries[i];
+
+	if (err) {
+		count(remotify_failed);
+		if (err == -ESTALE || err == -ERANGE)
+			count(stale_slots);
+		extent_free(entry);
+		zcache_return(zpage);
+		return;
+	}
+	if (tmem_remotified(zpage, entry)) {
+		count(remotify_pages);
+	} else {
+		count(remotify_stale);
+		extent_free(entry);
+	}
+	zpage_put(zpage);
+}
+
+static void batch_release(struct r2net_request *req)
+{
+	struct batch *batch = container_of(req, struct batch, req);
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++)
+		extent_unpin(batch->entries[i]);
+	batch_put(batch);
+	atomic_long_inc(&rooms);
+	wake_up_all(&room);
+}
+
+static const struct r2net_request_ops batch_ops = { .item = batch_item, .release = batch_release };
+
+/* Puts one zpage into the batch. Returns false if the peer has no space for it. */
+static bool batch_add(struct batch *batch, struct r2net_peer *peer, struct zpage *zpage)
+{
+	void *bytes = batch->bytes + batch->req.payload_length;
+	struct extent_slot slot;
+	void *entry;
+
+	zpage_copy(zpage, bytes);
+	entry = extent_alloc(&peer->space, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
+			     crc32c(0, bytes, zpage->length), &slot);
+	if (!entry)
+		return false;
+	batch->items[batch->nr] = (struct r2net_item){
+		.extent = cpu_to_le32(slot.extent),
+		.generation = cpu_to_le32(slot.generation),
+		.offset = cpu_to_le32(slot.offset),
+		.length = cpu_to_le32(slot.length),
+	};
+	batch->zpages[batch->nr] = zpage;
+	batch->entries[batch->nr] = entry;
+	batch->req.payload_length += zpage->length;
+	batch->nr++;
+	return true;
+}
+
+static void batch_fill(struct batch *batch, struct r2net_peer *peer)
+{
+	/* A block's table, at most, is allocated here: from the reserves, as sending makes room. */
+	unsigned int flags = memalloc_noreclaim_save();
+	struct zpage *zpage;
+
+	while (batch->nr < R2NET_MAX_ITEMS && batch->req.payload_length + PAGE_SIZE <= BATCH_BYTES) {
+		zpage = zcache_take_coldest();
+		if (!zpage)
+			break;
+		if (!batch_add(batch, peer, zpage)) {
+			zcache_return(zpage);
+			break;
+		}
+	}
+	memalloc_noreclaim_restore(flags);
+}
+
+static void batch_send(struct batch *batch, struct r2net_peer *peer)
+{
+	int err;
+
+	batch->req.nr = batch->nr;
+	err = r2net_submit(peer, &batch->req);
+	if (err) {
+		r2net_request_fail(&batch->req, err);
+		r2net_request_put(&batch->req);
+		return;
+	}
+	trace_ramster_remotify(peer->node, batch->nr, batch->req.payload_length);
+	count(remotify_writes);
+	count_add(remotify_items, batch->nr);
+}
+
+/* Sends one batch. Returns false if nothing could be sent. */
+static bool remotify_batch(struct batch *batch)
+{
+	struct r2net_peer *peer = r2net_peer_with_space();
+
+	if (!peer) {
+		batch_put(batch);
+		return false;
+	}
+	batch->nr = 0;
+	batch->req = (struct r2net_request){
+		.ops = &batch_ops, .type = R2NET_WRITE, .items = batch->items, .payload = batch->bytes
+	};
+	batch_fill(batch, peer);
+	if (batch->nr)
+		batch_send(batch, peer);
+	else
+		batch_put(batch);
+	r2net_peer_put(peer);
+	return batch->nr;
+}
+
+/* Copies that stand beside their slots go first: that costs no message. */
+static unsigned long drop_clean(unsigned long max)
+{
+	unsigned long nr;
+
+	for (nr = 0; nr < max; nr++) {
+		struct zpage *zpage = zcache_take_clean();
+
+		if (!zpage)
+			break;
+		tmem_drop_clean(zpage);
+		count(prefetch_dropped);
+	}
+	return nr;
+}
+
+static bool work_to_do(void)
+{
+	return zcache_above_high() || READ_ONCE(shrink);
+}
+
+/* Works until zcache is below its low mark. Returns false if it cannot go on now. */
+static bool remotify_work(void)
+{
+	static unsigned int since_compaction;
+	struct batch *batch;
+	bool sent;
+
+	while (!kthread_should_stop() && (zcache_above_low() || READ_ONCE(shrink))) {
+		if (drop_clean(R2NET_MAX_ITEMS))
+			continue;
+		wait_event_idle(wake, kthread_should_stop() || !list_empty_careful(&idle));
+		batch = batch_get();
+		if (!batch)
+			continue;
+		sent = remotify_batch(batch);
+		WRITE_ONCE(shrink, false);
+		if (remotify_need())
+			netlink_event_need(remotify_need());
+		if (!sent)
+			return false;
+		if (++since_compaction >= COMPACT_EVERY) {
+			since_compaction = 0;
+			zcache_compact();
+		}
+	}
+	return true;
+}
+
+static int remotify_thread(void *unused)
+{
+	while (!kthread_should_stop()) {
+		wait_event_idle(wake, kthread_should_stop() || work_to_do());
+		if (!remotify_work())
+			wait_event_idle_timeout(wake, kthread_should_stop(), STALLED_RETRY);
+	}
+	return 0;
+}
+
+void remotify_wake(void)
+{
+	if (wq_has_sleeper(&wake))
+		wake_up(&wake);
+}
+
+unsigned long remotify_shrink(unsigned long nr)
+{
+	unsigned long dropped = drop_clean(nr);
+
+	if (dropped < nr) {
+		WRITE_ONCE(shrink, true);
+		remotify_wake();
+	}
+	return dropped;
+}
+
+/* Whether pages are on their way to a peer, or could be. */
+static bool may_make_room(void)
+{
+	struct r2net_peer *peer;
+	unsigned int nr = 0;
+	struct batch *batch;
+
+	spin_lock(&idle_lock);
+	list_for_each_entry(batch, &idle, link)
+		nr++;
+	spin_unlock(&idle_lock);
+	if (nr < NR_BATCHES)
+		return true;
+	peer = zcache_pages() ? r2net_peer_with_space() : NULL;
+	if (peer)
+		r2net_peer_put(peer);
+	return peer;
+}
+
+bool remotify_wait_for_room(unsigned long timeout)
+{
+	long before = atomic_long_read(&rooms);
+
+	WRITE_ONCE(shrink, true);
+	remotify_wake();
+	return may_make_room() && wait_event_idle_timeout(room, atomic_long_read(&rooms) != before, timeout);
+}
+
+u64 remotify_need(void)
+{
+	u64 free = extent_free_bytes(), want = READ_ONCE(low_water);
+
+	return tmem_active() && free < want ? want - free : 0;
+}
+
+void remotify_set_low_water(u64 bytes)
+{
+	WRITE_ONCE(low_water, bytes);
+}
+
+int remotify_init(void)
+{
+	unsigned int i;
+
+	batches = kvcalloc(NR_BATCHES, sizeof(*batches), GFP_KERNEL);
+	if (!batches)
+		return -ENOMEM;
+	for (i = 0; i < NR_BATCHES; i++) {
+		batches[i].bytes = vmalloc(BATCH_BYTES);
+		if (!batches[i].bytes)
+			goto err_batches;
+		list_add_tail(&batches[i].link, &idle);
+	}
+	thread = kthread_run(remotify_thread, NULL, "ramster_remotify");
+	if (IS_ERR(thread))
+		goto err_batches;
+	zcache_set_pressure_hook(remotify_wake);
+	return 0;
+
+err_batches:
+	remotify_exit();
+	return -ENOMEM;
+}
+
+void remotify_stop(void)
+{
+	zcache_set_pressure_hook(NULL);
+	kthread_stop(thread);
+}
+
+void remotify_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_BATCHES; i++)
+		vfree(batches[i].bytes);
+	kvfree(batches);
+}

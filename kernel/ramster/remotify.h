@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * remotify.h - from local to remote: the thread that sends the coldest zpages to peers, many in a WRITE.
+ *
+ * It works from when zcache is above its high mark until it is below its low one. Everything that it needs while memory is
+ * short is allocated at start.
+ */
+#ifndef _RAMSTER_REMOTIFY_H
+#define _RAMSTER_REMOTIFY_H
+
+#include <linux/types.h>
+
+/* Something changed that may let the thread go on: zcache grew, space or a connection came. Any context. */
+void remotify_wake(void);
+
+/* Makes room for @nr more pages, as a shrinker asks. Never sleeps. Returns how many copies it dropped at once. */
+unsigned long remotify_shrink(unsigned long nr);
+
+/**
+ * remotify_wait_for_room - wait until pages have left zcache
+ * @timeout: jiffies
+ *
+ * Sleeps. Returns true when some have left, so that a store may succeed now; false if none did, or if there is no hope:
+ * no peer that takes any and no WRITE under way.
+ */
+bool remotify_wait_for_room(unsigned long timeout);
+
+/* Bytes of remote space wanted beyond what is leased. Any context. */
+u64 remotify_need(void);
+
+/* Bytes of free remote space to be kept at hand. */
+void remotify_set_low_water(u64 bytes);
+
+/* May sleep. remotify_stop() ends the thread; remotify_exit() wants every WRITE to be released. */
+int remotify_init(void);
+void remotify_stop(void);
+void remotify_exit(void);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * swapdev.h - /dev/ramster0, the front end that every kernel has: a swap disk that keeps its pages with RAMster.
+ */
+#ifndef _RAMSTER_SWAPDEV_H
+#define _RAMSTER_SWAPDEV_H
+
+#include <linux/bio.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "backing.h"
+
+struct gendisk;
+struct tmem_pool;
+
+/* Bios, advanced to the first page that could not be served without sleeping. */
+struct swapdev_deferred {
+	spinlock_t lock;
+	struct bio_list bios;
+	struct work_struct work;
+};
+
+struct swapdev {
+	struct gendisk *disk;
+	struct mutex lock; /* of whoever changes the configuration; capacity 0 keeps I/O out meanwhile */
+	struct tmem_pool *pool; /* while it has a size */
+	struct backing backing;
+	struct swapdev_deferred reads; /* from the backing device, or for want of memory */
+	struct swapdev_deferred writes; /* to the backing device, or until there is room */
+};
+
+/* swapdev_io.c: what happens to bios. */
+
+/* Serves a bio, now or later. Never sleeps for I/O. */
+void swapdev_submit(struct swapdev *dev, struct bio *bio);
+/* A page is freed. Under spinlocks. */
+void swapdev_free_page(struct swapdev *dev, unsigned long index);
+/* May sleep. */
+int swapdev_io_init(struct swapdev *dev);
+void swapdev_io_exit(struct swapdev *dev);
+
+/* swapdev.c */
+
+/* May sleep. */
+int swapdev_init(void);
+void swapdev_exit(void);
+
+#endif

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * swapdev_io.c - serves bios page by page.
+ *
+ * What can be served without sleeping is served in submit_bio: stores, and the beginning of loads, whose ends may come
+ * later. When a page cannot, the bio is advanced to it and goes on in a worker: one for reads; one for writes, which may
+ * wait there for room, as long as peers make some. A bio ends when all its pages have: each load, and each I/O to the
+ * backing device, holds one count of bio_inc_remaining().
+ */
+#include <linux/blkdev.h>
+#include <linux/highmem.h>
+#include <linux/mempool.h>
+#include <linux/oom.h>
+#include <linux/slab.h>
+
+#include "counters.h"
+#include "remotify.h"
+#include "swapdev.h"
+#include "tmem.h"
+#include "zcache.h"
+
+#define LOADS_RESERVE 64 /* loads that can be under way when memory is short */
+#define LOAD_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+#define ROOM_WAIT (2 * HZ) /* without any room made; then the fallback or an error */
+
+struct swapdev_load {
+	struct tmem_load load;
+	struct swapdev *dev;
+	struct bio *bio;
+};
+
+static struct kmem_cache *load_cache;
+static mempool_t *loads;
+static struct workqueue_struct *swapdev_wq;
+
+static unsigned long bio_index(const struct bio *bio)
+{
+	return bio->bi_iter.bi_sector >> (PAGE_SHIFT - SECTOR_SHIFT);
+}
+
+static void load_done(struct tmem_load *tload, int err)
+{
+	struct swapdev_load *load = container_of(tload, struct swapdev_load, load);
+	struct bio *bio = load->bio;
+
+	if (err == -ENOENT) {
+		count(loads_empty);
+		clear_highpage(tload->page);
+	} else if (err) {
+		clear_highpage(tload->page);
+		bio->bi_status = BLK_STS_IOERR;
+	}
+	flush_dcache_page(tload->page);
+	mempool_free(load, loads);
+	bio_endio(bio);
+}
+
+/* Returns 0, or -EAGAIN if that takes sleeping and @may_sleep is false. */
+static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bool may_sleep)
+{
+	unsigned long index = bio_index(bio);
+	struct swapdev_load *load;
+
+	if (backing_has(&dev->backing, index)) {
+		if (!may_sleep)
+			return -EAGAIN;
+		count(loads_backing);
+		bio_inc_remaining(bio);
+		backing_rw(&dev->backing, bio, page, index);
+		return 0;
+	}
+	load = mempool_alloc(loads, may_sleep ? GFP_NOIO : LOAD_GFP);
+	if (!load)
+		return -EAGAIN;
+	load->dev = dev;
+	load->bio = bio;
+	load->load = (struct tmem_load){
+		.pool = dev->pool,
+		.index = index,
+		.page = page,
+		/* swapoff frees a page that it cannot read for ever. */
+		.patient = oom_task_origin(current),
+		.start = ktime_get(),
+		.done = load_done,
+	};
+	bio_inc_remaining(bio);
+	tmem_load(&load->load);
+	return 0;
+}
+
+static int store_page(struct swapdev *dev, unsigned long index, struct page *page)
+{
+	/* Page 0 is the swap header, which is read when no peer may be there yet. */
+	int err = tmem_store(dev->pool, index, page, index == 0);
+
+	if (!err)
+		backing_forget(&dev->backing, index);
+	return err;
+}
+
+/* Waits for a store to succeed, as long as there is hope. In the writes' worker. */
+static int store_page_wait(struct swapdev *dev, unsigned long index, struct page *page)
+{
+	int err;
+
+	do {
+		err = store_page(dev, index, page);
+	} while (err && remotify_wait_for_room(ROOM_WAIT));
+	return err;
+}
+
+static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, bool may_sleep)
+{
+	unsigned long index = bio_index(bio);
+	int err;
+
+	if (!may_sleep) {
+		/* Behind writes that wait, not past them. */
+		if (!bio_list_empty(&dev->writes.bios))
+			return -EAGAIN;
+		return store_page(dev, index, page) ? -EAGAIN : 0;
+	}
+	err = store_page_wait(dev, index, page);
+	if (!err)
+		return 0;
+	if (backing_is_open(&dev->backing)) {
+		count(stores_backing);
+		tmem_invalidate(dev->pool, index);
+		bio_inc_remaining(bio);
+		backing_rw(&dev->backing, bio, page, index);
+		return 0;
+	}
+	bio->bi_status = err == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_RESOURCE;
+	pr_err_ratelimited("ramster0: full: no local room, no peer with space and no backing device\n");
+	return 0;
+}
+
+/* Serves the bio's pages from bi_iter on. Returns false if it must go on in a worker. */
+static bool serve_pages(struct swapdev *dev, struct bio *bio, bool may_sleep)
+{
+	while (bio->bi_iter.bi_size) {
+		struct bio_vec bv = bio_iter_iovec(bio, bio->bi_iter);
+		int err;
+
+		if (bv.bv_len != PAGE_SIZE || bv.bv_offset) {
+			bio->bi_status = BLK_STS_IOERR;
+			break;
+		}
+		if (op_is_write(bio_op(bio)))
+			err = write_page(dev, bio, bv.bv_page, may_sleep);
+		else
+			err = read_page(dev, bio, bv.bv_page, may_sleep);
+		if (err)
+			return false;
+		bio_advance(bio, PAGE_SIZE);
+	}
+	return true;
+}
+
+static void defer(struct swapdev_deferred *deferred, struct bio *bio)
+{
+	spin_lock(&deferred->lock);
+	bio_list_add(&deferred->bios, bio);
+	spin_unlock(&deferred->lock);
+	queue_work(swapdev_wq, &deferred->work);
+}
+
+static void serve_deferred(struct swapdev *dev, struct swapdev_deferred *deferred)
+{
+	struct bio *bio;
+
+	for (;;) {
+		spin_lock(&deferred->lock);
+		bio = bio_list_peek(&deferred->bios);
+		spin_unlock(&deferred->lock);
+		if (!bio)
+			return;
+		serve_pages(dev, bio, true);
+		/* It stood at the head meanwhile, so that later ones queued behind it. */
+		spin_lock(&deferred->lock);
+		bio_list_pop(&deferred->bios);
+		spin_unlock(&deferred->lock);
+		bio_endio(bio);
+	}
+}
+
+static void reads_work(struct work_struct *work)
+{
+	struct swapdev *dev = container_of(work, struct swapdev, reads.work);
+
+	serve_deferred(dev, &dev->reads);
+}
+
+static void writes_work(struct work_struct *work)
+{
+	struct swapdev *dev = container_of(work, struct swapdev, writes.work);
+
+	serve_deferred(dev, &dev->writes);
+}
+
+void swapdev_free_page(struct swapdev *dev, unsigned long index)
+{
+	tmem_invalidate(dev->pool, index);
+	backing_forget(&dev->backing, index);
+}
+
+static void discard(struct swapdev *dev, struct bio *bio)
+{
+	unsigned long index = bio_index(bio), nr = bio->bi_iter.bi_size >> PAGE_SHIFT, i;
+
+	tmem_invalidate_range(dev->pool, index, nr);
+	if (backing_is_open(&dev->backing))
+		for (i = 0; i < nr; i++)
+			backing_forget(&dev->backing, index + i);
+	bio_endio(bio);
+}
+
+void swapdev_submit(struct swapdev *dev, struct bio *bio)
+{
+	if (bio->bi_iter.bi_sector & ((PAGE_SIZE >> SECTOR_SHIFT) - 1)) {
+		bio_io_error(bio);
+		return;
+	}
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		if (serve_pages(dev, bio, false))
+			bio_endio(bio);
+		else
+			defer(&dev->reads, bio);
+		break;
+	case REQ_OP_WRITE:
+		if (serve_pages(dev, bio, false)) {
+			bio_endio(bio);
+		} else {
+			count(stores_deferred);
+			defer(&dev->writes, bio);
+		}
+		break;
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		discard(dev, bio);
+		break;
+	default:
+		bio->bi_status = BLK_STS_NOTSUPP;
+		bio_endio(bio);
+	}
+}
+
+static void deferred_init(struct swapdev_deferred *deferred, work_func_t work)
+{
+	spin_lock_init(&deferred->lock);
+	bio_list_init(&deferred->bios);
+	INIT_WORK(&deferred->work, work);
+}
+
+int swapdev_io_init(struct swapdev *dev)
+{
+	deferred_init(&dev->reads, reads_work);
+	deferred_init(&dev->writes, writes_work);
+	load_cache = KMEM_CACHE(swapdev_load, 0);
+	if (!load_cache)
+		return -ENOMEM;
+	loads = mempool_create_slab_pool(LOADS_RESERVE, load_cache);
+	if (!loads)
+		goto err_cache;
+	swapdev_wq = alloc_workqueue("ramster_swapdev", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!swapdev_wq)
+		goto err_loads;
+	return 0;
+
+err_loads:
+	mempool_destroy(loads);
+err_cache:
+	kmem_cache_destroy(load_cache);
+	return -ENOMEM;
+}
+
+void swapdev_io_exit(struct swapdev *dev)
+{
+	destroy_workqueue(swapdev_wq);
+	mempool_destroy(loads);
+	kmem_cache_destroy(load_cache);
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tmem.c - stores, loads and frees pages by pool and index, and keeps the index true while pages move.
+ */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/idr.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "counters.h"
+#include "entry.h"
+#include "fetch.h"
+#include "tmem.h"
+#include "trace.h"
+#include "zcache.h"
+
+#define TMEM_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+#define TMEM_MAX_INDEX U32_MAX
+#define TMEM_MAX_POOL 255
+
+static DEFINE_MUTEX(pools_lock); /* of the list and the numbers */
+static LIST_HEAD(pools);
+static DEFINE_IDA(pool_ids);
+static atomic_long_t nr_same;
+
+struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index)
+{
+	return (struct extent_owner){ .pool = pool->id, .index = index };
+}
+
+/* What an entry stood for is freed. The index has let go of it. */
+static void entry_release(void *entry)
+{
+	struct zpage *zpage;
+	void *remote;
+
+	if (entry_is_same(entry)) {
+		atomic_long_dec(&nr_same);
+	} else if (entry_is_remote(entry)) {
+		extent_free(entry);
+	} else if (entry) {
+		zpage = entry;
+		remote = zpage->remote;
+		zcache_forget(zpage);
+		if (remote)
+			extent_free(remote);
+	}
+}
+
+int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local)
+{
+	void *entry = ERR_PTR(-ENOSPC), *old;
+	struct zpage *zpage = NULL;
+
+	if (index <= TMEM_MAX_INDEX)
+		entry = zcache_store(page, keep_local);
+	if (IS_ERR(entry)) {
+		count(stores_refused);
+		trace_ramster_store(pool->id, index, 0, PTR_ERR(entry));
+		return PTR_ERR(entry);
+	}
+	if (entry_is_zpage(entry)) {
+		zpage = entry;
+		zpage->pool = tmem_pool_get(pool);
+		zpage->index = index;
+		zpage_get(zpage);
+	} else {
+		atomic_long_inc(&nr_same);
+	}
+
+	xa_lock(&pool->pages);
+	old = __xa_store(&pool->pages, index, entry, TMEM_GFP);
+	xa_unlock(&pool->pages);
+	if (xa_is_err(old)) {
+		entry_release(entry);
+		if (zpage)
+			zpage_put(zpage);
+		count(stores_refused);
+		trace_ramster_store(pool->id, index, 0, xa_err(old));
+		return xa_err(old);
+	}
+	entry_release(old);
+	count(stores);
+	trace_ramster_store(pool->id, index, zpage ? zpage->length : 0, 0);
+	if (zpage) {
+		zcache_stored(zpage);
+		zpage_put(zpage);
+	}
+	return 0;
+}
+
+void tmem_load_done(struct tmem_load *load, int err)
+{
+	latency_count(LATENCY_LOAD, load->start);
+	if (err && err != -ENOENT)
+		count(loads_failed);
+	trace_ramster_load(load->pool->id, load->index, err);
+	load->done(load, err);
+}
+
+/* What to read ahead now that a remote page, or a copy of one, is loaded. */
+static struct prefetch_plan load_plan(struct tmem_pool *pool, unsigned long index)
+{
+	struct prefetch_plan plan;
+
+	spin_lock(&pool->prefetch_lock);
+	plan = prefetch_load(&pool->prefetch, index);
+	spin_unlock(&pool->prefetch_lock);
+	return plan;
+}
+
+static void load_ahead(struct tmem_pool *pool, unsigned long index)
+{
+	struct prefetch_plan plan = load_plan(pool, index);
+
+	fetch_ahead(pool, &plan);
+}
+
+static void load_same(struct tmem_load *load, void *entry)
+{
+	u64 *mem = kmap_local_page(load->page);
+
+	memset64(mem, entry_word(entry), PAGE_SIZE / sizeof(*mem));
+	kunmap_local(mem);
+	count(loads_same);
+	tmem_load_done(load, 0);
+}
+
+static void load_local(struct tmem_load *load, struct zpage *zpage)
+{
+	struct tmem_pool *pool = load->pool;
+	unsigned long index = load->index;
+	int err = zpage_decompress(zpage, load->page);
+
+	if (!zpage->remote || err) {
+		count(loads_local);
+		tmem_load_done(load, err);
+		zpage_put(zpage);
+		return;
+	}
+	/* A copy that was fetched ahead has served: the page is in use now, and its slot still has the bytes. */
+	count(loads_prefetched);
+	tmem_load_done(load, 0);
+	tmem_drop_clean(zpage);
+	load_ahead(pool, index);
+}
+
+static void load_remote(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot)
+{
+	struct prefetch_plan plan;
+
+	if (IS_ERR(peer)) {
+		tmem_load_done(load, PTR_ERR(peer));
+		return;
+	}
+	plan = load_plan(load->pool, load->index);
+	fetch_load(load, entry, peer, slot, &plan);
+}
+
+void tmem_load(struct tmem_load *load)
+{
+	struct tmem_pool *pool = load->pool;
+	unsigned long index = load->index;
+	struct r2net_peer *peer = NULL;
+	struct zpage *zpage = NULL;
+	struct extent_slot slot;
+	void *entry;
+
+	xa_lock(&pool->pages);
+	entry = xa_load(&pool->pages, index);
+	if (entry_is_remote(entry)) {
+		peer = extent_pin(entry, tmem_owner(pool, index), &slot);
+	} else if (entry_is_zpage(entry)) {
+		zpage = entry;
+		if (zpage->state == ZPAGE_FETCHING) {
+			list_add_tail(&load->link, &zpage->waiters);
+			xa_unlock(&pool->pages);
+			load_ahead(pool, index);
+			return;
+		}
+		zpage_get(zpage);
+	}
+	xa_unlock(&pool->pages);
+
+	if (!entry)
+		tmem_load_done(load, -ENOENT);
+	else if (zpage)
+		load_local(load, zpage);
+	else if (entry_is_same(entry))
+		load_same(load, entry);
+	else
+		load_remote(load, entry, peer, &slot);
+}
+
+struct waited_load {
+	struct tmem_load load;
+	struct completion completion;
+	int err;
+};
+
+static void waited_load_done(struct tmem_load *load, int err)
+{
+	struct waited_load *waited = container_of(load, struct waited_load, load);
+
+	waited->err = err;
+	complete(&waited->completion);
+}
+
+int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *page, bool patient)
+{
+	struct waited_load waited = {
+		.load = { .pool = pool,
+			  .index = index,
+			  .page = page,
+			  .patient = patient,
+			  .done = waited_load_done,
+			  .start = ktime_get() },
+		.completion = COMPLETION_INITIALIZER_ONSTACK(waited.completion),
+	};
+
+	tmem_load(&waited.load);
+	wait_for_completion(&waited.completion);
+	return waited.err;
+}
+
+bool tmem_present(struct tmem_pool *pool, unsigned long index)
+{
+	return xa_load(&pool->pages, index);
+}
+
+bool tmem_invalidate(struct tmem_pool *pool, unsigned long index)
+{
+	void *entry;
+
+	xa_lock(&pool->pages);
+	entry = __xa_erase(&pool->pages, index);
+	xa_unlock(&pool->pages);
+	if (!entry)
+		return false;
+	entry_release(entry);
+	count(invalidates);
+	return true;
+}
+
+unsigned long tmem_invalidate_range(struct tmem_pool *pool, unsigned long index, unsigned long nr)
+{
+	unsigned long i, freed = 0;
+	void *entry;
+
+	if (!nr)
+		return 0;
+	xa_for_each_range(&pool->pages, i, entry, index, index + nr - 1) {
+		freed += tmem_invalidate(pool, i);
+		cond_resched();
+	}
+	return freed;
+}
+
+bool tmem_remotified(struct zpage *zpage, void *entry)
+{
+	struct xarray *pages = &zpage->pool->pages;
+	bool same;
+
+	xa_lock(pages);
+	same = xa_load(pages, zpage->index) == zpage;
+	if (same)
+		__xa_store(pages, zpage->index, entry, 0); /* replacing never allocates */
+	xa_unlock(pages);
+	if (same)
+		zcache_forget(zpage);
+	return same;
+}
+
+void tmem_drop_clean(struct zpage *zpage)
+{
+	struct xarray *pages = &zpage->pool->pages;
+	bool same;
+
+	xa_lock(pages);
+	same = xa_load(pages, zpage->index) == zpage;
+	if (same)
+		__xa_store(pages, zpage->index, zpage->remote, 0);
+	xa_unlock(pages);
+	if (same)
+		zcache_forget(zpage);
+	zpage_put(zpage);
+}
+
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, struct r2net_peer **peer,
+			       struct extent_slot *slot)
+{
+	struct zpage *zpage = NULL;
+	struct r2net_peer *pinned;
+	void *entry;
+
+	xa_lock(&pool->pages);
+	entry = xa_load(&pool->pages, index);
+	if (!entry_is_remote(entry))
+		goto out;
+	if (*peer && extent_peer(entry) != *peer) {
+		zpage = ERR_PTR(-EXDEV);
+		goto out;
+	}
+	pinned = extent_pin(entry, tmem_owner(pool, index), slot);
+	if (IS_ERR(pinned))
+		goto out;
+	zpage = zcache_fetching(entry);
+	if (!zpage)
+		goto err_pin;
+	*peer = pinned;
+	zpage->pool = tmem_pool_get(pool);
+	zpage->index = index;
+	zpage_get(zpage);
+	__xa_store(&pool->pages, index, zpage, 0);
+	xa_unlock(&pool->pages);
+	return zpage;
+
+err_pin:
+	extent_unpin(entry);
+out:
+	xa_unlock(&pool->pages);
+	return zpage;
+}
+
+void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err)
+{
+	u8 compressor = entry_location(zpage->remote).compressor;
+	struct xarray *pages = &zpage->pool->pages;
+	struct tmem_load *load, *next;
+	bool same, kept = false;
+	LIST_HEAD(waiters);
+
+	/* With a load waiting for it the copy is used up at once. */
+	if (!err && list_empty_careful(&zpage->waiters))
+		kept = !zcache_fill(zpage, bytes, len);
+	xa_lock(pages);
+	list_splice_init(&zpage->waiters, &waiters);
+	same = xa_load(pages, zpage->index) == zpage;
+	if (same && kept)
+		zcache_fetched(zpage);
+	else if (same)
+		__xa_store(pages, zpage->index, zpage->remote, 0);
+	xa_unlock(pages);
+	if (same && !kept)
+		zcache_forget(zpage);
+
+	list_for_each_entry_safe(load, next, &waiters, link) {
+		if (err && load->patient) {
+			tmem_load(load); /* by itself, and with more patience */
+			continue;
+		}
+		if (!err)
+			count(loads_prefetched);
+		tmem_load_done(load, err ?: zcache_decompress(compressor, bytes, len, load->page));
+	}
+}
+
+struct tmem_pool *tmem_pool_new(void)
+{
+	struct tmem_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+	int id;
+
+	if (!pool)
+		return NULL;
+	id = ida_alloc_range(&pool_ids, 1, TMEM_MAX_POOL, GFP_KERNEL);
+	if (id < 0) {
+		kfree(pool);
+		return NULL;
+	}
+	kref_init(&pool->ref);
+	pool->id = id;
+	xa_init(&pool->pages);
+	spin_lock_init(&pool->prefetch_lock);
+	mutex_lock(&pools_lock);
+	list_add_tail(&pool->link, &pools);
+	mutex_unlock(&pools_lock);
+	return pool;
+}
+
+void tmem_pool_destroy(struct tmem_pool *pool)
+{
+	mutex_lock(&pools_lock);
+	list_del(&pool->link);
+	mutex_unlock(&pools_lock);
+	tmem_invalidate_range(pool, 0, TMEM_MAX_INDEX);
+	tmem_pool_put(pool);
+}
+
+static void pool_release(struct kref *ref)
+{
+	struct tmem_pool *pool = container_of(ref, struct tmem_pool, ref);
+
+	ida_free(&pool_ids, pool->id);
+	kfree(pool);
+}
+
+struct tmem_pool *tmem_pool_get(struct tmem_pool *pool)
+{
+	kref_get(&pool->ref);
+	return pool;
+}
+
+void tmem_pool_put(struct tmem_pool *pool)
+{
+	kref_put(&pool->ref, pool_release);
+}
+
+bool tmem_active(void)
+{
+	return !list_empty(&pools);
+}
+
+u64 tmem_same_pages(void)
+{
+	return atomic_long_read(&nr_same);
+}
+
+/* The remote pages' share of a pool's nodes, counted node by node. */
+static u64 pool_remote_index_bytes(struct tmem_pool *pool)
+{
+	XA_STATE(xas, &pool->pages, 0);
+	u64 nodes = 0, remote = 0, all = 0;
+	struct xa_node *last = NULL;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		if (xas_retry(&xas, entry))
+			continue;
+		nodes += xas.xa_node != last;
+		last = xas.xa_node;
+		remote += entry_is_remote(entry);
+		all++;
+		if (need_resched()) {
+			xas_pause(&xas);
+			rcu_read_unlock();
+			cond_resched();
+			rcu_read_lock();
+			last = NULL; /* the node may be counted twice: a reading, not an account */
+		}
+	}
+	rcu_read_unlock();
+	return all ? div64_u64(nodes * sizeof(struct xa_node) * remote, all) : 0;
+}
+
+u64 tmem_remote_index_bytes(void)
+{
+	struct tmem_pool *pool;
+	u64 bytes = 0;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, link)
+		bytes += pool_remote_index_bytes(pool);
+	mutex_unlock(&pools_lock);
+	return bytes;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * tmem.h - the index: which page is where. Front ends call this, and nothing else of the module, to store and load.
+ *
+ * A pool is one front end's set of pages, by index. The pool's xa_lock (a plain spinlock, never taken in interrupts) is the
+ * outermost of the spinlocks on a page's way; what is under it is one entry (entry.h) an index, and the waiters of zpages
+ * that are being fetched.
+ */
+#ifndef _RAMSTER_TMEM_H
+#define _RAMSTER_TMEM_H
+
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "extent.h"
+#include "prefetch.h"
+
+struct page;
+struct r2net_peer;
+struct zpage;
+
+struct tmem_pool {
+	struct list_head link; /* in the list of pools */
+	struct kref ref; /* the front end's, and one of each zpage */
+	u8 id; /* 1 ... 255 */
+	struct xarray pages;
+	spinlock_t prefetch_lock;
+	struct prefetch prefetch;
+};
+
+/* One load under way. The caller fills in the first part and keeps it until done(). */
+struct tmem_load {
+	struct tmem_pool *pool;
+	unsigned long index;
+	struct page *page; /* where to */
+	bool patient; /* wait for a slow peer rather than fail */
+	ktime_t start; /* when the front end was asked */
+	/*
+	 * Called exactly once, in the caller's context or a thread of the module's; must not wait for the network.
+	 * @err: 0 and the page is whole; -ENOENT: nothing is stored there; -EIO: it cannot be had. On an error the page
+	 * is untouched or partly written.
+	 */
+	void (*done)(struct tmem_load *load, int err);
+
+	struct list_head link;
+};
+
+/* May sleep. Returns NULL when memory or numbers have run out. */
+struct tmem_pool *tmem_pool_new(void);
+/* Frees all its pages, too. No other call for the pool by its front end is under way or will come. May sleep. */
+void tmem_pool_destroy(struct tmem_pool *pool);
+
+/**
+ * tmem_store - take a copy of a page
+ * @index: in the pool, up to 2^32 - 1
+ * @page: unchanging meanwhile
+ * @keep_local: it must never leave this node
+ *
+ * Replaces what was there. Never sleeps. Returns 0; -ENOSPC or -ENOMEM: not taken, and what was there is as it was.
+ */
+int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local);
+
+/* Begins a load. Never sleeps, does not wait. load->done() may be called before this returns. */
+void tmem_load(struct tmem_load *load);
+
+/* The same, and waits for it. Sleeps, not interruptibly, up to the peer's deadline. Returns as done()'s @err. */
+int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *page, bool patient);
+
+/* Whether a page is stored there. Never sleeps. */
+bool tmem_present(struct tmem_pool *pool, unsigned long index);
+
+/* Frees a page, if there is one. Never sleeps; may be called under spinlocks, not in interrupts. Returns whether there was. */
+bool tmem_invalidate(struct tmem_pool *pool, unsigned long index);
+/* Frees @nr pages from @index on; returns how many there were. May sleep. */
+unsigned long tmem_invalidate_range(struct tmem_pool *pool, unsigned long index, unsigned long nr);
+
+/* For zcache.c, remotify.c and fetch.c. None of them sleeps. */
+
+struct tmem_pool *tmem_pool_get(struct tmem_pool *pool);
+void tmem_pool_put(struct tmem_pool *pool);
+
+struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index);
+
+/* A zpage's bytes stand in a slot now: @entry replaces it. Returns false if it had been freed or rewritten. */
+bool tmem_remotified(struct zpage *zpage, void *entry);
+
+/* A copy that zcache_take_clean() gave is dropped: the index points to its slot again. Takes over the reference. */
+void tmem_drop_clean(struct zpage *zpage);
+
+/**
+ * tmem_fetch_ahead - begin to read a page ahead, if it is remote
+ * @peer: the page must lie there; or NULL and where it lies is left in it
+ * @slot: where its place is left
+ *
+ * Returns a FETCHING zpage with a reference for the caller, its slot pinned; ERR_PTR(-EXDEV) if it lies with another peer;
+ * NULL if it is not remote or memory is short.
+ */
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, struct r2net_peer **peer,
+			       struct extent_slot *slot);
+
+/* The bytes of a FETCHING zpage are here, or cannot be had. The caller keeps its reference and its pin. */
+void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err);
+
+/* A load has ended: counts and calls done(). */
+void tmem_load_done(struct tmem_load *load, int err);
+
+/* Gauges. tmem_remote_index_bytes() may sleep and takes time: it walks all pools. */
+u64 tmem_same_pages(void);
+u64 tmem_remote_index_bytes(void);
+/* Whether there is a pool, so that remote space is of use. */
+bool tmem_active(void);
+
+#endif

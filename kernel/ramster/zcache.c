@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * zcache.c - compresses pages into local RAM and keeps them in the order of their age.
+ */
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "allocator.h"
+#include "compress.h"
+#include "counters.h"
+#include "entry.h"
+#include "tmem.h"
+#include "zcache.h"
+
+/* A store must never eat the reserves that receiving a peer's acknowledgement needs. */
+#define ZCACHE_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+/* Work stops this far below where it starts, in percent of the latter. */
+#define ZCACHE_LOW_PERCENT 90
+
+static struct {
+	spinlock_t lock;
+	struct list_head stored; /* ZPAGE_STORED, coldest first */
+	struct list_head clean; /* ZPAGE_CLEAN, oldest first */
+
+	const struct allocator_ops *allocator;
+	void *pool;
+	struct kmem_cache *zpages;
+	u8 compressor;
+	unsigned long high; /* pages: above, remotify works */
+	unsigned long limit; /* pages: at this, stores are refused */
+	void (*pressure)(void);
+
+	atomic_long_t nr; /* zpages with bytes */
+	atomic_long_t nr_clean;
+	atomic_long_t bytes;
+} zcache;
+
+static unsigned long zcache_ram(void)
+{
+	return zcache.allocator->pages(zcache.pool);
+}
+
+bool zcache_above_high(void)
+{
+	return zcache_ram() > READ_ONCE(zcache.high);
+}
+
+bool zcache_above_low(void)
+{
+	return zcache_ram() > READ_ONCE(zcache.high) * ZCACHE_LOW_PERCENT / 100;
+}
+
+bool zcache_full(void)
+{
+	return zcache_ram() >= READ_ONCE(zcache.limit);
+}
+
+static bool page_same(const void *mem, u64 *word)
+{
+	const u64 *words = mem;
+	unsigned int i, last = PAGE_SIZE / sizeof(*words) - 1;
+
+	/* Most pages that are not of one word differ at their end or their start. */
+	if (words[0] != words[last])
+		return false;
+	for (i = 1; i < last; i++)
+		if (words[i] != words[0])
+			return false;
+	*word = words[0];
+	return entry_word_fits(*word);
+}
+
+static int zpage_write(struct zpage *zpage, const void *bytes, size_t len)
+{
+	unsigned long handle = zcache.allocator->alloc(zcache.pool, len, ZCACHE_GFP);
+
+	if (!handle)
+		return -ENOMEM;
+	memcpy(zcache.allocator->map(zcache.pool, handle, true), bytes, len);
+	zcache.allocator->unmap(zcache.pool, handle);
+	zpage->handle = handle;
+	zpage->length = len;
+	atomic_long_inc(&zcache.nr);
+	atomic_long_add(len, &zcache.bytes);
+	return 0;
+}
+
+/* Compresses @mem into @zpage's bytes. */
+static int zpage_compress(struct zpage *zpage, const void *mem)
+{
+	void *buf = compress_begin();
+	size_t len;
+	int err;
+
+	zpage->compressor = READ_ONCE(zcache.compressor);
+	len = compress_page(zpage->compressor, mem, buf);
+	if (!len || len >= PAGE_SIZE) {
+		err = zpage_write(zpage, mem, PAGE_SIZE);
+		if (!err)
+			count(stores_raw);
+	} else {
+		err = zpage_write(zpage, buf, len);
+	}
+	compress_end();
+	return err;
+}
+
+static struct zpage *zpage_new(enum zpage_state state)
+{
+	struct zpage *zpage = kmem_cache_zalloc(zcache.zpages, ZCACHE_GFP);
+
+	if (!zpage)
+		return NULL;
+	refcount_set(&zpage->ref, 1);
+	INIT_LIST_HEAD(&zpage->lru);
+	zpage->state = state;
+	return zpage;
+}
+
+void *zcache_store(struct page *page, bool keep_local)
+{
+	struct zpage *zpage;
+	const void *mem;
+	u64 word;
+	int err;
+
+	mem = kmap_local_page(page);
+	if (page_same(mem, &word)) {
+		kunmap_local(mem);
+		count(stores_same);
+		return entry_same(word);
+	}
+	err = -ENOSPC;
+	if (zcache_full())
+		goto err_unmap;
+	err = -ENOMEM;
+	zpage = zpage_new(ZPAGE_NEW);
+	if (!zpage)
+		goto err_unmap;
+	zpage->keep_local = keep_local;
+	err = zpage_compress(zpage, mem);
+	if (err)
+		goto err_zpage;
+	kunmap_local(mem);
+	return zpage;
+
+err_zpage:
+	zpage_put(zpage);
+err_unmap:
+	kunmap_local(mem);
+	return ERR_PTR(err);
+}
+
+void zcache_stored(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	if (zpage->state == ZPAGE_NEW) {
+		zpage->state = ZPAGE_STORED;
+		if (!zpage->keep_local)
+			list_add_tail(&zpage->lru, &zcache.stored);
+	}
+	spin_unlock(&zcache.lock);
+	if (zcache_above_high() && zcache.pressure)
+		zcache.pressure();
+}
+
+struct zpage *zcache_fetching(void *remote)
+{
+	struct zpage *zpage;
+
+	if (zcache_full())
+		return NULL;
+	zpage = zpage_new(ZPAGE_FETCHING);
+	if (zpage)
+		zpage->remote = remote;
+	return zpage;
+}
+
+int zcache_fill(struct zpage *zpage, const void *bytes, size_t len)
+{
+	zpage->compressor = entry_location(zpage->remote).compressor;
+	return zpage_write(zpage, bytes, len);
+}
+
+void zcache_fetched(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	zpage->state = ZPAGE_CLEAN;
+	INIT_LIST_HEAD(&zpage->lru);
+	list_add_tail(&zpage->lru, &zcache.clean);
+	spin_unlock(&zcache.lock);
+	atomic_long_inc(&zcache.nr_clean);
+}
+
+int zcache_decompress(u8 compressor, const void *bytes, size_t len, struct page *page)
+{
+	void *mem = kmap_local_page(page);
+	int err = 0;
+
+	if (len == PAGE_SIZE)
+		memcpy(mem, bytes, PAGE_SIZE);
+	else
+		err = decompress_page(compressor, bytes, len, mem);
+	kunmap_local(mem);
+	return err;
+}
+
+int zpage_decompress(const struct zpage *zpage, struct page *page)
+{
+	const void *bytes = zcache.allocator->map(zcache.pool, zpage->handle, false);
+	int err = zcache_decompress(zpage->compressor, bytes, zpage->length, page);
+
+	zcache.allocator->unmap(zcache.pool, zpage->handle);
+	return err;
+}
+
+void zpage_copy(const struct zpage *zpage, void *buf)
+{
+	memcpy(buf, zcache.allocator->map(zcache.pool, zpage->handle, false), zpage->length);
+	zcache.allocator->unmap(zcache.pool, zpage->handle);
+}
+
+void zpage_get(struct zpage *zpage)
+{
+	refcount_inc(&zpage->ref);
+}
+
+void zpage_put(struct zpage *zpage)
+{
+	if (!refcount_dec_and_test(&zpage->ref))
+		return;
+	if (zpage->handle) {
+		atomic_long_dec(&zcache.nr);
+		atomic_long_sub(zpage->length, &zcache.bytes);
+		zcache.allocator->free(zcache.pool, zpage->handle);
+	}
+	if (zpage->pool)
+		tmem_pool_put(zpage->pool);
+	kmem_cache_free(zcache.zpages, zpage);
+}
+
+void zcache_forget(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	if (zpage->state == ZPAGE_STORED || zpage->state == ZPAGE_CLEAN)
+		list_del_init(&zpage->lru);
+	if (zpage->state == ZPAGE_CLEAN)
+		atomic_long_dec(&zcache.nr_clean);
+	zpage->state = ZPAGE_DEAD;
+	spin_unlock(&zcache.lock);
+	zpage_put(zpage);
+}
+
+struct zpage *zcache_take_coldest(void)
+{
+	struct zpage *zpage;
+
+	spin_lock(&zcache.lock);
+	zpage = list_first_entry_or_null(&zcache.stored, struct zpage, lru);
+	if (zpage) {
+		list_del_init(&zpage->lru);
+		zpage->state = ZPAGE_SENDING;
+		zpage_get(zpage);
+	}
+	spin_unlock(&zcache.lock);
+	return zpage;
+}
+
+void zcache_return(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	if (zpage->state == ZPAGE_SENDING) {
+		zpage->state = ZPAGE_STORED;
+		list_add(&zpage->lru, &zcache.stored);
+	}
+	spin_unlock(&zcache.lock);
+	zpage_put(zpage);
+}
+
+struct zpage *zcache_take_clean(void)
+{
+	struct zpage *zpage;
+
+	spin_lock(&zcache.lock);
+	zpage = list_first_entry_or_null(&zcache.clean, struct zpage, lru);
+	if (zpage) {
+		list_del_init(&zpage->lru);
+		zpage_get(zpage);
+	}
+	spin_unlock(&zcache.lock);
+	return zpage;
+}
+
+void zcache_compact(void)
+{
+	zcache.allocator->compact(zcache.pool);
+}
+
+u64 zcache_pages(void)
+{
+	return atomic_long_read(&zcache.nr) - atomic_long_read(&zcache.nr_clean);
+}
+
+u64 zcache_clean_pages(void)
+{
+	return atomic_long_read(&zcache.nr_clean);
+}
+
+u64 zcache_zpage_bytes(void)
+{
+	return atomic_long_read(&zcache.bytes);
+}
+
+u64 zcache_local_bytes(void)
+{
+	return (u64)zcache_ram() << PAGE_SHIFT;
+}
+
+u64 zcache_limit_bytes(void)
+{
+	return (u64)READ_ONCE(zcache.limit) << PAGE_SHIFT;
+}
+
+void zcache_set_pressure_hook(void (*hook)(void))
+{
+	zcache.pressure = hook;
+}
+
+int zcache_set_compressor(const char *name)
+{
+	int which = compress_find(name), err;
+
+	if (which < 0)
+		return which;
+	err = compress_prepare(which);
+	if (!err)
+		WRITE_ONCE(zcache.compressor, which);
+	return err;
+}
+
+const char *zcache_compressor(void)
+{
+	return compress_name(READ_ONCE(zcache.compressor));
+}
+
+int zcache_set_limits(unsigned int remotify, unsigned int limit)
+{
+	if (remotify < 1 || limit > 50 || remotify > limit)
+		return -EINVAL;
+	WRITE_ONCE(zcache.high, totalram_pages() * remotify / 100);
+	WRITE_ONCE(zcache.limit, totalram_pages() * limit / 100);
+	return 0;
+}
+
+int zcache_init(const char *allocator)
+{
+	if (sysfs_streq(allocator, zbud_allocator.name))
+		zcache.allocator = &zbud_allocator;
+	else if (sysfs_streq(allocator, zsmalloc_allocator.name))
+		zcache.allocator = &zsmalloc_allocator;
+	else
+		return -EINVAL;
+	spin_lock_init(&zcache.lock);
+	INIT_LIST_HEAD(&zcache.stored);
+	INIT_LIST_HEAD(&zcache.clean);
+	zcache.zpages = KMEM_CACHE(zpage, 0);
+	if (!zcache.zpages)
+		return -ENOMEM;
+	zcache.pool = zcache.allocator->create();
+	if (!zcache.pool) {
+		kmem_cache_destroy(zcache.zpages);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void zcache_exit(void)
+{
+	zcache.allocator->destroy(zcache.pool);
+	kmem_cache_destroy(zcache.zpages);
+}

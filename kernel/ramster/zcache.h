@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * zcache.h - compressed pages in local RAM: struct zpage, and the order in which they leave.
+ *
+ * A zpage is born by zcache_store() or zcache_fetching() with one reference, which becomes the index's. Whoever works on
+ * one without holding the index's lock takes another. zcache_forget() ends the index's. The last zpage_put() frees it.
+ *
+ * zcache.lock (plain spinlock, inside a pool's xa_lock or alone) guards the two lists and zpage.state.
+ */
+#ifndef _RAMSTER_ZCACHE_H
+#define _RAMSTER_ZCACHE_H
+
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+struct tmem_pool;
+
+enum zpage_state {
+	ZPAGE_NEW, /* not yet in the index */
+	ZPAGE_STORED, /* the only copy; in the list of the coldest first */
+	ZPAGE_SENDING, /* the only copy; a WRITE of it is under way */
+	ZPAGE_FETCHING, /* no bytes yet: a READ of its slot is under way */
+	ZPAGE_CLEAN, /* a copy that stands beside its slot and can be dropped; in the list of copies */
+	ZPAGE_DEAD, /* the index has let go of it */
+};
+
+struct zpage {
+	union {
+		struct list_head lru; /* STORED, CLEAN: zcache's list; SENDING: free for the sender */
+		struct list_head waiters; /* FETCHING: struct tmem_load; under the pool's xa_lock */
+	};
+	struct tmem_pool *pool; /* a reference, from when it is in the index on */
+	unsigned long index;
+	unsigned long handle; /* of the allocator; 0 = no bytes */
+	void *remote; /* CLEAN, FETCHING: the index's entry for its slot; else NULL */
+	refcount_t ref;
+	u16 length; /* bytes; PAGE_SIZE = the raw page */
+	u8 compressor;
+	u8 state; /* enum zpage_state */
+	bool keep_local; /* never remotified */
+};
+
+/**
+ * zcache_store - compress a page
+ * @page: locked or otherwise unchanging, mapped or not
+ * @keep_local: never to be sent to a peer
+ *
+ * Never sleeps. Returns what the index shall hold: a value for a page of one word, or a zpage in state NEW with one
+ * reference; ERR_PTR(-ENOSPC) when zcache is at its limit, ERR_PTR(-ENOMEM) when memory is short.
+ */
+void *zcache_store(struct page *page, bool keep_local);
+
+/* The zpage is in the index now: lets it age. Never sleeps. Takes over nothing; the caller still holds a reference. */
+void zcache_stored(struct zpage *zpage);
+
+/**
+ * zcache_fetching - a zpage without bytes yet, for a slot that is being read ahead
+ * @remote: the index's entry for the slot
+ *
+ * Never sleeps. Returns NULL when memory is short or zcache is nearly full. State FETCHING, one reference.
+ */
+struct zpage *zcache_fetching(void *remote);
+
+/* Gives a FETCHING zpage its bytes. Never sleeps. Returns 0, or -ENOMEM. The state stays for the index to change. */
+int zcache_fill(struct zpage *zpage, const void *bytes, size_t len);
+
+/* FETCHING to CLEAN, into the list of copies. Never sleeps; under the pool's xa_lock. */
+void zcache_fetched(struct zpage *zpage);
+
+/**
+ * zpage_decompress - a zpage's page
+ * @zpage: referenced, with bytes
+ * @page: where to; wholly written on success
+ *
+ * Never sleeps. Returns 0 or -EIO.
+ */
+int zpage_decompress(const struct zpage *zpage, struct page *page);
+
+/* The same for bytes that are not a zpage's. */
+int zcache_decompress(u8 compressor, const void *bytes, size_t len, struct page *page);
+
+/* Copies a zpage's zpage.length bytes to @buf. Never sleeps. */
+void zpage_copy(const struct zpage *zpage, void *buf);
+
+void zpage_get(struct zpage *zpage);
+/* Any context but interrupts; never sleeps. */
+void zpage_put(struct zpage *zpage);
+
+/* The index has let go of the zpage: off the lists, state DEAD, and the index's reference ends. Never sleeps. */
+void zcache_forget(struct zpage *zpage);
+
+/**
+ * zcache_take_coldest - begin to send the coldest zpage away
+ *
+ * Returns it in state SENDING, with a reference for the caller, or NULL. Never sleeps.
+ */
+struct zpage *zcache_take_coldest(void);
+
+/* A SENDING zpage stays local after all: back to where the coldest are, unless it died meanwhile. Never sleeps. */
+void zcache_return(struct zpage *zpage);
+
+/**
+ * zcache_take_clean - begin to drop the oldest copy
+ *
+ * Returns it with a reference for the caller, off the list, or NULL. The caller makes the index forget it. Never sleeps.
+ */
+struct zpage *zcache_take_clean(void);
+
+/* Whether more is held than may stay, so that remotify should work (and for how long once it does). */
+bool zcache_above_high(void);
+bool zcache_above_low(void);
+/* Whether the next store would be refused for want of room. */
+bool zcache_full(void);
+
+/* Gathers half-empty pages of the allocator. May sleep. */
+void zcache_compact(void);
+
+/* Gauges. Any context. */
+u64 zcache_pages(void);
+u64 zcache_clean_pages(void);
+u64 zcache_zpage_bytes(void);
+u64 zcache_local_bytes(void);
+u64 zcache_limit_bytes(void);
+
+/* Called, from any context that stores, when zcache_above_high() became true. */
+void zcache_set_pressure_hook(void (*hook)(void));
+
+/* May sleep. The compressor's and allocator's names come from module parameters. */
+int zcache_init(const char *allocator);
+void zcache_exit(void);
+
+/* The compressor of the next stores. May sleep. 0, -EINVAL for an unknown name, or -ENOMEM. */
+int zcache_set_compressor(const char *name);
+const char *zcache_compressor(void);
+
+/* Percent of RAM: 1 ... 50. remotify starts at @remotify, stores are refused at @limit. Returns 0 or -EINVAL. */
+int zcache_set_limits(unsigned int remotify, unsigned int limit);
+
+#endif

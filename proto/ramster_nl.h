@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ramster_nl.h - generic netlink between ramsterd and the module. All commands need CAP_SYS_ADMIN.
+ *
+ * Numbers are in the machine's byte order. No command waits for a peer. Errors come as errno with an extack text.
+ * Events are hints and may be lost when the reader is slow: whatever they say can also be read with a GET.
+ */
+#ifndef _RAMSTER_NL_H
+#define _RAMSTER_NL_H
+
+#include <linux/types.h>
+
+#define RAMSTER_NL_NAME "ramster"
+#define RAMSTER_NL_VERSION 1
+#define RAMSTER_NL_EVENTS "events" /* the multicast group */
+#define RAMSTER_NL_MAX_LEASES 64 /* entries of one RAMSTER_A_LEASES */
+
+enum ramster_nl_cmd {
+	RAMSTER_CMD_UNSPEC,
+	/*
+	 * STATUS_GET (do): replies INSTANCE, NEED (bytes of remote space wanted beyond what is leased), FRONTENDS,
+	 * and COUNTERS.
+	 */
+	RAMSTER_CMD_STATUS_GET,
+	/*
+	 * PEER_SET (do): NODE, LENDER_INSTANCE, DEADLINE_MS, SLOW_DEADLINE_MS. The node must be in configfs. Makes the
+	 * peer known, or changes its deadlines. Another LENDER_INSTANCE than the known one means that the lender there
+	 * started anew: all its earlier extents are dead. EBUSY never: the old incarnation lives on until its pages are freed.
+	 */
+	RAMSTER_CMD_PEER_SET,
+	/* PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, SPACE, USED, PAGES, CONNS, RTT_US per peer incarnation. */
+	RAMSTER_CMD_PEER_GET,
+	/* PEER_DEAD (do): NODE, LENDER_INSTANCE. Its extents are dead, its connections are aborted; loads there fail at once. */
+	RAMSTER_CMD_PEER_DEAD,
+	/*
+	 * CONN_ADD (do): NODE, LENDER_INSTANCE, CONN, ROLE, WINDOW, FD. FD is a connected stream socket (TCP, AF_UNIX,
+	 * AF_VSOCK) on which HELLO was answered; the module takes its own reference. ENOTSOCK, ENOTCONN, EPROTOTYPE.
+	 */
+	RAMSTER_CMD_CONN_ADD,
+	/* CONN_DEL (do): NODE, CONN. Aborts the connection. */
+	RAMSTER_CMD_CONN_DEL,
+	/* CONN_GET (dump): NODE, LENDER_INSTANCE, CONN, ROLE, INFLIGHT, TX_BYTES, RX_BYTES per connection. */
+	RAMSTER_CMD_CONN_GET,
+	/* LEASE_ADD (do): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES. All are taken or none. */
+	RAMSTER_CMD_LEASE_ADD,
+	/* LEASE_GET (dump): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES (as many messages as it takes). */
+	RAMSTER_CMD_LEASE_GET,
+	/*
+	 * LEASE_RETURN (do): NODE, LENDER_INSTANCE, COUNT. Gives up to COUNT (at most RAMSTER_NL_MAX_LEASES) empty extents
+	 * of that node back; replies with LEASES: those that the module has forgotten and that the lender may have.
+	 */
+	RAMSTER_CMD_LEASE_RETURN,
+	/* Events. */
+	RAMSTER_CMD_EVENT_NEED, /* NEED: more remote space is wanted */
+	RAMSTER_CMD_EVENT_CONN_DOWN, /* NODE, CONN: the connection failed; the module has let go of it */
+	RAMSTER_CMD_EVENT_PEER, /* NODE, STATE: the peer's state changed */
+	RAMSTER_CMD_EVENT_LOST, /* NODE, PAGES: pages that were lost with that peer */
+	__RAMSTER_CMD_MAX,
+};
+#define RAMSTER_CMD_MAX (__RAMSTER_CMD_MAX - 1)
+
+enum ramster_nl_attr {
+	RAMSTER_A_UNSPEC,
+	RAMSTER_A_PAD,
+	RAMSTER_A_INSTANCE, /* u64: the module's, never 0, new at each load */
+	RAMSTER_A_NODE, /* u32: node number */
+	RAMSTER_A_LENDER_INSTANCE, /* u64 */
+	RAMSTER_A_DEADLINE_MS, /* u32: 100 ... 60000 */
+	RAMSTER_A_SLOW_DEADLINE_MS, /* u32: DEADLINE_MS ... 600000 */
+	RAMSTER_A_CONN, /* u32 */
+	RAMSTER_A_ROLE, /* u32: enum r2net_role */
+	RAMSTER_A_WINDOW, /* u32: 1 ... R2NET_MAX_WINDOW */
+	RAMSTER_A_FD, /* u32 */
+	RAMSTER_A_EXTENT_SIZE, /* u32: bytes */
+	RAMSTER_A_LEASES, /* binary: array of struct ramster_nl_lease */
+	RAMSTER_A_COUNT, /* u32 */
+	RAMSTER_A_NEED, /* u64: bytes */
+	RAMSTER_A_STATE, /* u32: enum ramster_nl_peer_state */
+	RAMSTER_A_EXTENTS, /* u32 */
+	RAMSTER_A_SPACE, /* u64: bytes leased */
+	RAMSTER_A_USED, /* u64: bytes of slots in use */
+	RAMSTER_A_PAGES, /* u64 */
+	RAMSTER_A_CONNS, /* u32 */
+	RAMSTER_A_RTT_US, /* u32: smoothed time from a READ's sending to its answer; 0 = none yet */
+	RAMSTER_A_INFLIGHT, /* u32 */
+	RAMSTER_A_TX_BYTES, /* u64 */
+	RAMSTER_A_RX_BYTES, /* u64 */
+	RAMSTER_A_FRONTENDS, /* u32: enum ramster_nl_frontend bits */
+	RAMSTER_A_COUNTERS, /* nested: one RAMSTER_A_COUNTER per counter */
+	RAMSTER_A_COUNTER, /* nested: COUNTER_NAME, COUNTER_VALUE */
+	RAMSTER_A_COUNTER_NAME, /* string, as documented in docs/abi.md */
+	RAMSTER_A_COUNTER_VALUE, /* u64 */
+	__RAMSTER_A_MAX,
+};
+#define RAMSTER_A_MAX (__RAMSTER_A_MAX - 1)
+
+enum ramster_nl_peer_state {
+	RAMSTER_PEER_DOWN = 0, /* no connection */
+	RAMSTER_PEER_UP = 1,
+	RAMSTER_PEER_LATE = 2, /* its deadline has passed: requests fail at once until it answers PING */
+	RAMSTER_PEER_DEAD = 3, /* declared dead; its pages are lost */
+};
+
+enum ramster_nl_frontend {
+	RAMSTER_FRONTEND_SWAPDEV = 1, /* /dev/ramster0 exists */
+	RAMSTER_FRONTEND_FRONTSWAP = 2, /* frontswap is attached */
+	RAMSTER_FRONTEND_FRONTSWAP_REMOTE = 4, /* and the kernel reports a failed load, so that its pages may go to peers */
+};
+
+struct ramster_nl_lease {
+	__u32 extent;
+	__u32 generation;
+};
+
+#endif
