@@ -20,11 +20,10 @@
 #include "counters.h"
 #include "netlink.h"
 #include "peer.h"
+#include "reserve.h"
 #include "trace.h"
 
-/* All send buffers together stay below a quarter of the reserve that the kernel keeps free (min_free_kbytes' formula). */
-#define SEND_BUFFERS_SHARE 4
-#define SEND_BUFFERS_CONNS 4 /* that many connections share it fully; more are capped by the smallest buffer */
+#define SEND_BUFFERS_CONNS 4 /* that many connections share reserve_send_bytes() fully; more are capped by the smallest buffer */
 #define SEND_BUFFER_MIN (64U << 10)
 #define SEND_BUFFER_MAX (1U << 20)
 
@@ -396,7 +395,6 @@ static void conn_reclassify(struct sock *sk)
 
 static void conn_prepare_socket(struct r2net_conn *conn)
 {
-	unsigned long reserve = int_sqrt((totalram_pages() << (PAGE_SHIFT - 10)) * 16) << 10;
 	struct sock *sk = conn->sock->sk;
 
 	conn_reclassify(sk);
@@ -406,8 +404,8 @@ static void conn_prepare_socket(struct r2net_conn *conn)
 	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	WRITE_ONCE(sk->sk_sndbuf, clamp_t(unsigned long, reserve / SEND_BUFFERS_SHARE / SEND_BUFFERS_CONNS,
-					  SEND_BUFFER_MIN, SEND_BUFFER_MAX));
+	WRITE_ONCE(sk->sk_sndbuf, clamp_t(unsigned long, reserve_send_bytes() / SEND_BUFFERS_CONNS, SEND_BUFFER_MIN,
+					  SEND_BUFFER_MAX));
 	if (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) {
 		tcp_sock_set_nodelay(sk);
 		tcp_sock_set_user_timeout(sk, jiffies_to_msecs(conn->peer->slow_deadline));

@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -225,7 +226,7 @@ void *extent_alloc(struct extent_space *space, struct extent_owner owner, size_t
 	struct block *block;
 
 	spin_lock(&extents_lock);
-	block = list_first_entry_or_null(&space->partial[class], struct block, link);
+	block = space->dead ? NULL : list_first_entry_or_null(&space->partial[class], struct block, link);
 	if (!block)
 		block = block_new(space, class);
 	if (!block) {
@@ -375,24 +376,46 @@ static int table_grow(void)
 	return 0;
 }
 
-static bool extent_known(struct r2net_peer *peer, u32 id)
+/* Room in the table for @nr more extents. */
+static int table_reserve(unsigned int nr)
+{
+	unsigned int i, room = 0;
+	int err;
+
+	for (i = 0; i < table_size; i++)
+		room += !table[i];
+	for (; room < nr; room += TABLE_STEP) {
+		err = table_grow();
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool extent_in(const struct list_head *extents, u32 id)
 {
 	struct extent *extent;
-	bool known = false;
+
+	list_for_each_entry(extent, extents, link)
+		if (extent->id == id)
+			return true;
+	return false;
+}
+
+static bool extent_known(struct r2net_peer *peer, u32 id)
+{
+	bool known;
 
 	spin_lock(&extents_lock);
-	list_for_each_entry(extent, &peer->space.extents, link)
-		known |= extent->id == id;
+	known = extent_in(&peer->space.extents, id);
 	spin_unlock(&extents_lock);
 	return known;
 }
 
 static struct extent *extent_new(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *lease)
 {
-	struct extent *extent;
+	struct extent *extent = kzalloc(struct_size(extent, blocks, size / EXTENT_BLOCK_SIZE), GFP_KERNEL);
 
-	lockdep_assert_held(&table_lock);
-	extent = kzalloc(struct_size(extent, blocks, size / EXTENT_BLOCK_SIZE), GFP_KERNEL);
 	if (!extent)
 		return NULL;
 	extent->id = lease->extent;
@@ -402,14 +425,36 @@ static struct extent *extent_new(struct r2net_peer *peer, u32 size, const struct
 	return extent;
 }
 
-static void extent_link(struct extent *extent, unsigned int number)
+/* Makes an extent of each lease, none of which may be known. */
+static int extents_new(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr,
+		       struct list_head *extents)
+{
+	struct extent *extent;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (extent_known(peer, leases[i].extent) || extent_in(extents, leases[i].extent))
+			return -EEXIST;
+		extent = extent_new(peer, size, &leases[i]);
+		if (!extent)
+			return -ENOMEM;
+		list_add_tail(&extent->link, extents);
+	}
+	return 0;
+}
+
+static void extent_link(struct extent *extent)
 {
 	struct extent_space *space = extent_space(extent);
+	unsigned int number;
 
+	lockdep_assert_held(&table_lock);
+	for (number = 0; table[number]; number++)
+		;
 	spin_lock(&extents_lock);
 	extent->number = number;
 	table[number] = extent;
-	list_add_tail(&extent->link, &space->extents);
+	list_add(&extent->link, &space->extents); /* before the full ones */
 	space->nr++;
 	space->bytes += extent->size;
 	space->free_blocks += extent->size / EXTENT_BLOCK_SIZE;
@@ -419,41 +464,41 @@ static void extent_link(struct extent *extent, unsigned int number)
 	spin_unlock(&extents_lock);
 }
 
-static int extent_add_one(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *lease)
+int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr)
 {
-	struct extent *extent;
-	unsigned int number;
+	struct extent *extent, *next;
+	LIST_HEAD(extents);
 	int err;
 
-	if (extent_known(peer, lease->extent))
-		return -EEXIST;
-	for (number = 0; number < table_size && table[number]; number++)
-		;
-	if (number == table_size) {
-		err = table_grow();
+	if (size < R2NET_EXTENT_MIN || size > R2NET_EXTENT_MAX || size % R2NET_EXTENT_MIN)
+		return -EINVAL;
+	mutex_lock(&table_lock);
+	err = extents_new(peer, size, leases, nr, &extents);
+	if (!err)
+		err = table_reserve(nr);
+	list_for_each_entry_safe(extent, next, &extents, link) {
+		list_del(&extent->link);
 		if (err)
-			return err;
+			extent_release(extent);
+		else
+			extent_link(extent);
 	}
-	extent = extent_new(peer, size, lease);
-	if (!extent)
-		return -ENOMEM;
-	extent_link(extent, number);
-	return 0;
+	mutex_unlock(&table_lock);
+	return err;
 }
 
-/* The empty extents of a peer that @leases names, or any if it is NULL. */
-static unsigned int extent_forget(struct r2net_peer *peer, const struct ramster_nl_lease *which,
-				  struct ramster_nl_lease *leases, unsigned int max)
+unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *leases, unsigned int max)
 {
 	struct extent *extent, *next;
 	unsigned int nr = 0;
 	LIST_HEAD(gone);
 
+	mutex_lock(&table_lock);
 	spin_lock(&extents_lock);
 	list_for_each_entry_safe(extent, next, &peer->space.extents, link) {
 		if (nr == max)
 			break;
-		if (extent->used_blocks || (which && extent->id != which->extent))
+		if (extent->used_blocks)
 			continue;
 		extent_unlink(extent);
 		list_add(&extent->link, &gone);
@@ -461,36 +506,9 @@ static unsigned int extent_forget(struct r2net_peer *peer, const struct ramster_
 		leases[nr++].generation = extent->generation;
 	}
 	spin_unlock(&extents_lock);
+	mutex_unlock(&table_lock);
 	list_for_each_entry_safe(extent, next, &gone, link)
 		extent_release(extent);
-	return nr;
-}
-
-int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr)
-{
-	struct ramster_nl_lease undone;
-	unsigned int i;
-	int err = 0;
-
-	if (size < R2NET_EXTENT_MIN || size > R2NET_EXTENT_MAX || size % R2NET_EXTENT_MIN)
-		return -EINVAL;
-	mutex_lock(&table_lock);
-	for (i = 0; i < nr && !err; i++)
-		err = extent_add_one(peer, size, &leases[i]);
-	if (err)
-		for (i--; i > 0; i--)
-			extent_forget(peer, &leases[i - 1], &undone, 1);
-	mutex_unlock(&table_lock);
-	return err;
-}
-
-unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *leases, unsigned int max)
-{
-	unsigned int nr;
-
-	mutex_lock(&table_lock);
-	nr = extent_forget(peer, NULL, leases, max);
-	mutex_unlock(&table_lock);
 	return nr;
 }
 

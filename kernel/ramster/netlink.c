@@ -28,7 +28,7 @@ static u64 instance; /* of this load of the module */
 static const struct nla_policy policy[RAMSTER_A_MAX + 1] = {
 	[RAMSTER_A_NODE] = NLA_POLICY_MAX(NLA_U32, R2NET_MAX_NODES - 1),
 	[RAMSTER_A_LENDER_INSTANCE] = { .type = NLA_U64 },
-	[RAMSTER_A_DEADLINE_MS] = NLA_POLICY_RANGE(NLA_U32, DEADLINE_MIN_MS, DEADLINE_MAX_MS),
+	[RAMSTER_A_DEADLINE_MS] = { .type = NLA_U32 },
 	[RAMSTER_A_SLOW_DEADLINE_MS] = { .type = NLA_U32 },
 	[RAMSTER_A_CONN] = NLA_POLICY_MIN(NLA_U32, 1),
 	[RAMSTER_A_ROLE] = NLA_POLICY_RANGE(NLA_U32, R2NET_ROLE_DATA, R2NET_ROLE_CONTROL),
@@ -128,6 +128,11 @@ static int cmd_peer_set(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	deadline = nla_get_u32(info->attrs[RAMSTER_A_DEADLINE_MS]);
 	slow_deadline = nla_get_u32(info->attrs[RAMSTER_A_SLOW_DEADLINE_MS]);
+	if (deadline < DEADLINE_MIN_MS || deadline > DEADLINE_MAX_MS) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[RAMSTER_A_DEADLINE_MS],
+				    "the deadline must lie between 100 and 60000 ms");
+		return -ERANGE;
+	}
 	if (slow_deadline < deadline || slow_deadline > SLOW_DEADLINE_MAX_MS) {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[RAMSTER_A_SLOW_DEADLINE_MS],
 				    "the slow deadline must lie between the deadline and 600000 ms");

@@ -44,18 +44,17 @@ static void stream_begin(struct prefetch *p, unsigned long index)
 	*s = (struct prefetch_stream){ .last = index, .used = p->clock };
 }
 
-/* Never beyond either end of the index. */
-static unsigned int plan_limit(const struct prefetch_plan *plan)
+/* Pages that lie ahead of @index until the index ends. */
+static unsigned long stream_room(const struct prefetch_stream *s, unsigned long index)
 {
-	if (plan->step < 0)
-		return min_t(unsigned long, plan->nr, plan->start);
-	return min_t(unsigned long, plan->nr, ~0UL - plan->start);
+	return s->step < 0 ? index : ~0UL - index;
 }
 
 struct prefetch_plan prefetch_load(struct prefetch *p, unsigned long index)
 {
 	struct prefetch_stream *s = stream_find(p, index);
 	struct prefetch_plan plan = { .nr = 0 };
+	unsigned long room;
 	long left;
 
 	p->clock++;
@@ -75,8 +74,9 @@ struct prefetch_plan prefetch_load(struct prefetch *p, unsigned long index)
 		return plan;
 	plan.start = left < 0 ? index + s->step : s->ahead;
 	plan.step = s->step;
-	plan.nr = s->window;
-	plan.nr = plan_limit(&plan);
+	room = stream_room(s, index);
+	room -= min_t(unsigned long, room, left < 0 ? 0 : left);
+	plan.nr = min_t(unsigned long, s->window, room);
 	s->ahead = plan.start + (long)plan.nr * s->step;
 	s->window = min_t(unsigned int, s->window * 2, PREFETCH_MAX);
 	return plan;

@@ -16,11 +16,11 @@
 #include "counters.h"
 #include "entry.h"
 #include "fetch.h"
+#include "reserve.h"
 #include "tmem.h"
 #include "trace.h"
 #include "zcache.h"
 
-#define TMEM_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 #define TMEM_MAX_INDEX U32_MAX
 #define TMEM_MAX_POOL 255
 
@@ -56,10 +56,11 @@ static void entry_release(void *entry)
 int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local)
 {
 	void *entry = ERR_PTR(-ENOSPC), *old;
+	gfp_t gfp = reserve_store_gfp();
 	struct zpage *zpage = NULL;
 
 	if (index <= TMEM_MAX_INDEX)
-		entry = zcache_store(page, keep_local);
+		entry = zcache_store(page, keep_local, gfp);
 	if (IS_ERR(entry)) {
 		count(stores_refused);
 		trace_ramster_store(pool->id, index, 0, PTR_ERR(entry));
@@ -75,7 +76,7 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 	}
 
 	xa_lock(&pool->pages);
-	old = __xa_store(&pool->pages, index, entry, TMEM_GFP);
+	old = __xa_store(&pool->pages, index, entry, gfp);
 	xa_unlock(&pool->pages);
 	if (xa_is_err(old)) {
 		entry_release(entry);

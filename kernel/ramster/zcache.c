@@ -17,8 +17,8 @@
 #include "tmem.h"
 #include "zcache.h"
 
-/* A store must never eat the reserves that receiving a peer's acknowledgement needs. */
-#define ZCACHE_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
+/* Copies that are fetched ahead are worth no reserve. */
+#define ZCACHE_COPY_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 /* Work stops this far below where it starts, in percent of the latter. */
 #define ZCACHE_LOW_PERCENT 90
 
@@ -75,9 +75,9 @@ static bool page_same(const void *mem, u64 *word)
 	return entry_word_fits(*word);
 }
 
-static int zpage_write(struct zpage *zpage, const void *bytes, size_t len)
+static int zpage_write(struct zpage *zpage, const void *bytes, size_t len, gfp_t gfp)
 {
-	unsigned long handle = zcache.allocator->alloc(zcache.pool, len, ZCACHE_GFP);
+	unsigned long handle = zcache.allocator->alloc(zcache.pool, len, gfp);
 
 	if (!handle)
 		return -ENOMEM;
@@ -91,7 +91,7 @@ static int zpage_write(struct zpage *zpage, const void *bytes, size_t len)
 }
 
 /* Compresses @mem into @zpage's bytes. */
-static int zpage_compress(struct zpage *zpage, const void *mem)
+static int zpage_compress(struct zpage *zpage, const void *mem, gfp_t gfp)
 {
 	void *buf = compress_begin();
 	size_t len;
@@ -100,19 +100,19 @@ static int zpage_compress(struct zpage *zpage, const void *mem)
 	zpage->compressor = READ_ONCE(zcache.compressor);
 	len = compress_page(zpage->compressor, mem, buf);
 	if (!len || len >= PAGE_SIZE) {
-		err = zpage_write(zpage, mem, PAGE_SIZE);
+		err = zpage_write(zpage, mem, PAGE_SIZE, gfp);
 		if (!err)
 			count(stores_raw);
 	} else {
-		err = zpage_write(zpage, buf, len);
+		err = zpage_write(zpage, buf, len, gfp);
 	}
 	compress_end();
 	return err;
 }
 
-static struct zpage *zpage_new(enum zpage_state state)
+static struct zpage *zpage_new(enum zpage_state state, gfp_t gfp)
 {
-	struct zpage *zpage = kmem_cache_zalloc(zcache.zpages, ZCACHE_GFP);
+	struct zpage *zpage = kmem_cache_zalloc(zcache.zpages, gfp);
 
 	if (!zpage)
 		return NULL;
@@ -122,7 +122,7 @@ static struct zpage *zpage_new(enum zpage_state state)
 	return zpage;
 }
 
-void *zcache_store(struct page *page, bool keep_local)
+void *zcache_store(struct page *page, bool keep_local, gfp_t gfp)
 {
 	struct zpage *zpage;
 	const void *mem;
@@ -139,11 +139,11 @@ void *zcache_store(struct page *page, bool keep_local)
 	if (zcache_full())
 		goto err_unmap;
 	err = -ENOMEM;
-	zpage = zpage_new(ZPAGE_NEW);
+	zpage = zpage_new(ZPAGE_NEW, gfp);
 	if (!zpage)
 		goto err_unmap;
 	zpage->keep_local = keep_local;
-	err = zpage_compress(zpage, mem);
+	err = zpage_compress(zpage, mem, gfp);
 	if (err)
 		goto err_zpage;
 	kunmap_local(mem);
@@ -175,7 +175,7 @@ struct zpage *zcache_fetching(void *remote)
 
 	if (zcache_full())
 		return NULL;
-	zpage = zpage_new(ZPAGE_FETCHING);
+	zpage = zpage_new(ZPAGE_FETCHING, ZCACHE_COPY_GFP);
 	if (zpage)
 		zpage->remote = remote;
 	return zpage;
@@ -184,7 +184,7 @@ struct zpage *zcache_fetching(void *remote)
 int zcache_fill(struct zpage *zpage, const void *bytes, size_t len)
 {
 	zpage->compressor = entry_location(zpage->remote).compressor;
-	return zpage_write(zpage, bytes, len);
+	return zpage_write(zpage, bytes, len, ZCACHE_COPY_GFP);
 }
 
 void zcache_fetched(struct zpage *zpage)

@@ -46,11 +46,12 @@ struct zpage {
  * zcache_store - compress a page
  * @page: locked or otherwise unchanging, mapped or not
  * @keep_local: never to be sent to a peer
+ * @gfp: what to allocate with, not sleeping
  *
  * Never sleeps. Returns what the index shall hold: a value for a page of one word, or a zpage in state NEW with one
  * reference; ERR_PTR(-ENOSPC) when zcache is at its limit, ERR_PTR(-ENOMEM) when memory is short.
  */
-void *zcache_store(struct page *page, bool keep_local);
+void *zcache_store(struct page *page, bool keep_local, gfp_t gfp);
 
 /* The zpage is in the index now: lets it age. Never sleeps. Takes over nothing; the caller still holds a reference. */
 void zcache_stored(struct zpage *zpage);

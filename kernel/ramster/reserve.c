@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reserve.c - the kernel's reserve, shared between stores and the network.
+ */
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/vmstat.h>
+
+#include "reserve.h"
+
+/* Of the reserve, in eighths: atomic allocations, such as the network's, may go down to about three eighths themselves. */
+#define STORE_FLOOR_EIGHTHS 5
+#define SEND_SHARE 4
+
+/* The kernel's formula for min_free_kbytes, which modules cannot read. Pages. */
+static unsigned long reserve_pages(void)
+{
+	return int_sqrt((totalram_pages() << (PAGE_SHIFT - 10)) * 16) >> (PAGE_SHIFT - 10);
+}
+
+gfp_t reserve_store_gfp(void)
+{
+	if (global_zone_page_state(NR_FREE_PAGES) > reserve_pages() * STORE_FLOOR_EIGHTHS / 8)
+		return GFP_NOWAIT | __GFP_MEMALLOC | __GFP_NOWARN;
+	return GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
+}
+
+unsigned long reserve_send_bytes(void)
+{
+	return (reserve_pages() << PAGE_SHIFT) / SEND_SHARE;
+}
