@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* extent - see extent.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/lender/extent.h"
+
+#define STATE_OPEN (UINT64_C(1) << 31)
+#define STATE_PINS (STATE_OPEN - 1)
+#define STATE_GENERATION(state) ((uint32_t)((state) >> 32))
+
+/*
+ * The table is one reservation of address space whose pages come as ids are used, so that looking an id up is an index.
+ * Fields of an extent other than its state change only while it is neither open nor pinned, and under the lock.
+ */
+static struct extent *entries;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below; innermost: nothing is taken under it */
+static pthread_cond_t idle; /* a closed extent lost its last pin */
+static _Atomic uint32_t ids = 1; /* ids below it were used at least once; grows under the lock, read without */
+static uint32_t free_ids; /* chained by next_free; 0 ends it */
+static uint64_t limit, lent; /* bytes */
+static uint32_t extents;
+
+uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int extent_init(void)
+{
+	size_t bytes = EXTENT_IDS * sizeof(struct extent);
+	pthread_condattr_t attr;
+
+	entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (entries == MAP_FAILED)
+		return -errno;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&idle, &attr);
+	pthread_condattr_destroy(&attr);
+	return 0;
+}
+
+void extent_set_limit(uint64_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	limit = bytes;
+	pthread_mutex_unlock(&lock);
+}
+
+void extent_usage(struct lender_status *status)
+{
+	pthread_mutex_lock(&lock);
+	status->limit = limit;
+	status->lent = lent;
+	status->extents = extents;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Kernels before 5.14 do not know MADV_POPULATE_WRITE; there, writing to each page does it. */
+static int prefault(uint8_t *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), at;
+
+	if (!madvise(memory, size, MADV_POPULATE_WRITE))
+		return 0;
+	if (errno != EINVAL)
+		return -ENOMEM;
+	for (at = 0; at < size; at += page)
+		*(volatile uint8_t *)(memory + at) = 0;
+	return 0;
+}
+
+/* Returns zeroed memory, aligned so that huge pages can back all of it, or NULL. */
+static uint8_t *memory_map(size_t size)
+{
+	size_t align = R2NET_EXTENT_MIN, head;
+	uint8_t *memory;
+
+	memory = mmap(NULL, size + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)memory & (align - 1);
+	if (head)
+		munmap(memory, head);
+	memory += head;
+	munmap(memory + size, align - head);
+
+	madvise(memory, size, MADV_HUGEPAGE); /* only advice: kernels without huge pages refuse it */
+	madvise(memory, size, MADV_DONTDUMP); /* not ours to show */
+	if (!prefault(memory, size))
+		return memory;
+	munmap(memory, size);
+	return NULL;
+}
+
+/* Takes an id and accounts @size bytes. Returns 0 if the limit is reached or no id is left. */
+static uint32_t id_take(uint32_t size)
+{
+	uint32_t id = 0;
+
+	pthread_mutex_lock(&lock);
+	if (lent + size <= limit) {
+		if (free_ids) {
+			id = free_ids;
+			free_ids = entries[id].next_free;
+		} else if (ids < EXTENT_IDS) {
+			id = ids++;
+		}
+	}
+	if (id) {
+		lent += size;
+		extents++;
+	}
+	pthread_mutex_unlock(&lock);
+	return id;
+}
+
+/* An id whose generations are used up is not taken again. */
+static void id_give(uint32_t id, uint32_t size)
+{
+	struct extent *extent = &entries[id];
+
+	pthread_mutex_lock(&lock);
+	lent -= size;
+	extents--;
+	if (STATE_GENERATION(atomic_load(&extent->state)) < UINT32_MAX) {
+		extent->next_free = free_ids;
+		free_ids = id;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, struct lender_lease *lease)
+{
+	uint32_t id = id_take(size), generation;
+	struct extent *extent;
+	uint8_t *memory;
+
+	if (!id)
+		return -ENOSPC;
+	memory = memory_map(size);
+	if (!memory) {
+		id_give(id, size);
+		return -ENOMEM;
+	}
+	extent = &entries[id];
+	generation = STATE_GENERATION(atomic_load(&extent->state)) + 1;
+
+	pthread_mutex_lock(&lock);
+	extent->memory = memory;
+	extent->size = size;
+	extent->owner = owner;
+	extent->instance = instance;
+	atomic_store_explicit(&extent->state, (uint64_t)generation << 32 | STATE_OPEN, memory_order_release);
+	pthread_mutex_unlock(&lock);
+
+	*lease = (struct lender_lease){
+		.extent = id, .generation = generation, .size = size, .owner = owner, .instance = instance};
+	return 0;
+}
+
+unsigned int extent_list(uint32_t *cursor, struct lender_lease *leases, unsigned int count)
+{
+	uint32_t id = *cursor ? *cursor : 1;
+	unsigned int found = 0;
+
+	pthread_mutex_lock(&lock);
+	for (; id < ids && found < count; id++) {
+		uint64_t state = atomic_load(&entries[id].state);
+
+		if (!(state & STATE_OPEN))
+			continue;
+		leases[found++] = (struct lender_lease){.extent = id,
+							.generation = STATE_GENERATION(state),
+							.size = entries[id].size,
+							.owner = entries[id].owner,
+							.instance = entries[id].instance};
+	}
+	*cursor = id < ids ? id : 0;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+struct extent *extent_pin(uint32_t id, uint32_t generation, uint32_t owner, uint64_t instance)
+{
+	struct extent *extent;
+	uint64_t state;
+
+	if (id == 0 || id >= atomic_load_explicit(&ids, memory_order_acquire))
+		return NULL;
+	extent = &entries[id];
+	state = atomic_load_explicit(&extent->state, memory_order_relaxed);
+	do {
+		if (!(state & STATE_OPEN) || STATE_GENERATION(state) != generation)
+			return NULL;
+	} while (!atomic_compare_exchange_weak_explicit(&extent->state, &state, state + 1, memory_order_acq_rel,
+							memory_order_relaxed));
+	if (extent->owner == owner && extent->instance == instance)
+		return extent;
+	extent_unpin(extent);
+	return NULL;
+}
+
+void extent_unpin(struct extent *extent)
+{
+	uint64_t state = atomic_fetch_sub_explicit(&extent->state, 1, memory_order_acq_rel);
+
+	if ((state & (STATE_OPEN | STATE_PINS)) != 1)
+		return;
+	pthread_mutex_lock(&lock);
+	pthread_cond_broadcast(&idle);
+	pthread_mutex_unlock(&lock);
+}
+
+bool extent_close(const struct lender_lease *lease)
+{
+	struct extent *extent;
+	bool closed = false;
+	uint64_t state;
+
+	pthread_mutex_lock(&lock);
+	if (lease->extent == 0 || lease->extent >= ids)
+		goto out;
+	extent = &entries[lease->extent];
+	state = atomic_load(&extent->state);
+	if (!(state & STATE_OPEN) || STATE_GENERATION(state) != lease->generation || extent->owner != lease->owner ||
+	    extent->instance != lease->instance)
+		goto out;
+	/* Under the lock only pins change the state meanwhile. */
+	atomic_fetch_and_explicit(&extent->state, ~STATE_OPEN, memory_order_acq_rel);
+	closed = true;
+out:
+	pthread_mutex_unlock(&lock);
+	return closed;
+}
+
+bool extent_wait_idle(uint32_t id, uint64_t deadline_ms)
+{
+	struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+	bool pinned;
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	while ((pinned = atomic_load_explicit(&entries[id].state, memory_order_acquire) & STATE_PINS) && !err) {
+		if (deadline_ms == UINT64_MAX)
+			pthread_cond_wait(&idle, &lock);
+		else
+			err = pthread_cond_timedwait(&idle, &lock, &until);
+	}
+	pthread_mutex_unlock(&lock);
+	return !pinned;
+}
+
+void extent_free(uint32_t id)
+{
+	struct extent *extent = &entries[id];
+	uint32_t size = extent->size;
+
+	munmap(extent->memory, size);
+	extent->memory = NULL;
+	id_give(id, size);
+}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ramster-lender and its tests.
+
+lender_sources := $(wildcard daemon/lender/*.c) daemon/log.c
+lender_objects := $(patsubst %.c,$(B)/%.o,$(lender_sources))
+
+PROGRAMS += $(B)/ramster-lender
+$(B)/ramster-lender: $(lender_objects)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent wire hostile door)
+UNIT_TESTS += $(lender_tests)
+$(B)/tests/unit/test_lender_extent: $(B)/daemon/lender/extent.o
+# The others run the lender as a process, found in the build directory above them.
+$(filter-out %_extent,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
+$(lender_tests): %: %.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -pthread
+
+BENCHES += $(B)/tests/bench/lender_rtt
+$(B)/tests/bench/lender_rtt: $(B)/tests/bench/lender_rtt.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+
+# The fuzzer needs clang and builds its objects apart. "make fuzz-lender" runs it for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz_lender := $(B)/tests/fuzz/fuzz_lender
+$(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c,$(lender_sources)) $(wildcard daemon/lender/*.h daemon/log.h proto/*.h)
+	@mkdir -p $(@D)
+	clang $(CSTD) $(WARN) $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o $@ $(filter %.c,$^) -pthread
+
+.PHONY: fuzz-lender
+fuzz-lender: $(fuzz_lender)
+	@mkdir -p $(B)/tests/fuzz/lender_corpus
+	head -c 8192 /dev/zero > $(B)/tests/fuzz/lender_corpus/raw
+	printf '\002' | cat - $(B)/tests/fuzz/lender_corpus/raw > $(B)/tests/fuzz/lender_corpus/data
+	printf '\003' | cat - $(B)/tests/fuzz/lender_corpus/raw > $(B)/tests/fuzz/lender_corpus/control
+	$(fuzz_lender) -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -len_control=0 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/lender_corpus
+
+# The lender's tests under sanitizers, each in a build directory of its own.
+.PHONY: sanitize-lender sanitize-lender-address sanitize-lender-thread
+sanitize-lender: sanitize-lender-address sanitize-lender-thread
+sanitize-lender-address: sanitizer := address,undefined
+sanitize-lender-thread: sanitizer := thread
+sanitize-lender-address sanitize-lender-thread: sanitize-lender-%:
+	$(MAKE) B=$(B)/$* CC=clang CFLAGS="-O1 -g -fsanitize=$(sanitizer) -fno-sanitize-recover=all" test-lender
+
+.PHONY: test-lender
+test-lender: $(lender_tests)
+	set -e; for test in $^; do $$test; done

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* owner - see owner.h. */
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "daemon/lender/owner.h"
+#include "daemon/lender/self.h"
+
+/*
+ * The connection numbers that an instance has used. Connections that are opened together may arrive in any order, so
+ * the last NUMBERS_WINDOW numbers are remembered one by one, and all below them count as used.
+ */
+#define NUMBERS_WINDOW 1024
+
+struct numbers {
+	uint64_t end; /* one above the highest used */
+	uint64_t used[NUMBERS_WINDOW / 64]; /* bit number % NUMBERS_WINDOW */
+};
+
+/* Lock order: owner.lock, then the extent table's and the log's. No two owners' locks are held together. */
+struct owner {
+	pthread_mutex_t lock; /* of all below; not held over blocking I/O */
+	pthread_cond_t left; /* a connection left */
+	bool admitted; /* token is valid */
+	uint64_t instance; /* admitted last; 0 is none */
+	uint8_t token[R2NET_TOKEN_LEN];
+	struct numbers numbers; /* of this instance */
+	struct connection *connections; /* of any instance */
+	unsigned int count;
+};
+
+static struct owner owners[R2NET_MAX_NODES];
+
+void owner_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < R2NET_MAX_NODES; i++) {
+		pthread_mutex_init(&owners[i].lock, NULL);
+		pthread_cond_init(&owners[i].left, NULL);
+	}
+}
+
+/* Marks a number as used. Returns false if it was already. */
+static bool number_use(struct numbers *numbers, uint32_t number)
+{
+	uint64_t bit = UINT64_C(1) << number % 64, *word = &numbers->used[number % NUMBERS_WINDOW / 64];
+
+	if ((uint64_t)number + NUMBERS_WINDOW < numbers->end)
+		return false;
+	if (number >= numbers->end) {
+		if (number - numbers->end >= NUMBERS_WINDOW)
+			memset(numbers->used, 0, sizeof(numbers->used));
+		else
+			for (uint64_t i = numbers->end; i <= number; i++)
+				numbers->used[i % NUMBERS_WINDOW / 64] &= ~(UINT64_C(1) << i % 64);
+		numbers->end = (uint64_t)number + 1;
+	}
+	if (*word & bit)
+		return false;
+	*word |= bit;
+	return true;
+}
+
+/* Whether two tokens are the same, in a time that does not tell where they differ. */
+static bool token_equal(const uint8_t *a, const uint8_t *b)
+{
+	volatile uint8_t differ = 0;
+	unsigned int i;
+
+	for (i = 0; i < R2NET_TOKEN_LEN; i++)
+		differ |= a[i] ^ b[i];
+	return !differ;
+}
+
+/* Under the owner's lock. */
+static void shut(struct connection *conn)
+{
+	atomic_store(&conn->shut, true);
+	shutdown(conn->fd, SHUT_RDWR);
+}
+
+/* Under the owner's lock. */
+static struct connection *find(struct owner *own, uint64_t instance, uint32_t number)
+{
+	struct connection *conn;
+
+	for (conn = own->connections; conn; conn = conn->next)
+		if (conn->instance == instance && conn->number == number)
+			break;
+	return conn;
+}
+
+void owner_admit(uint32_t owner, uint64_t instance, const uint8_t *token)
+{
+	struct owner *own = &owners[owner];
+	struct connection *conn;
+
+	pthread_mutex_lock(&own->lock);
+	if (own->instance != instance) {
+		for (conn = own->connections; conn; conn = conn->next)
+			shut(conn);
+		own->instance = instance;
+		own->numbers = (struct numbers){0};
+	}
+	memcpy(own->token, token, R2NET_TOKEN_LEN);
+	own->admitted = true;
+	pthread_mutex_unlock(&own->lock);
+}
+
+void owner_expel(uint32_t owner, uint64_t instance)
+{
+	struct owner *own = &owners[owner];
+	struct connection *conn;
+
+	pthread_mutex_lock(&own->lock);
+	if (own->instance == instance) {
+		own->admitted = false;
+		explicit_bzero(own->token, R2NET_TOKEN_LEN);
+		for (conn = own->connections; conn; conn = conn->next)
+			shut(conn);
+		while (own->connections && own->instance == instance && !own->admitted)
+			pthread_cond_wait(&own->left, &own->lock);
+	}
+	pthread_mutex_unlock(&own->lock);
+}
+
+enum r2net_status owner_join(struct connection *conn, const uint8_t *token)
+{
+	struct owner *own = &owners[conn->owner];
+	enum r2net_status status = R2NET_OK;
+
+	pthread_mutex_lock(&own->lock);
+	if (!own->admitted || own->instance != conn->instance || !token_equal(own->token, token)) {
+		status = R2NET_EPERM;
+	} else if (own->count >= R2NET_MAX_CONNS) {
+		status = R2NET_EAGAIN;
+	} else if (!number_use(&own->numbers, conn->number)) {
+		status = R2NET_EINVAL;
+	} else {
+		conn->next = own->connections;
+		own->connections = conn;
+		own->count++;
+		count_add(connections, 1);
+	}
+	pthread_mutex_unlock(&own->lock);
+	return status;
+}
+
+void owner_leave(struct connection *conn)
+{
+	struct owner *own = &owners[conn->owner];
+	struct connection **link, *other;
+
+	pthread_mutex_lock(&own->lock);
+	for (link = &own->connections; *link != conn; link = &(*link)->next)
+		;
+	*link = conn->next;
+	own->count--;
+	count_add(connections, -1);
+	for (other = own->connections; other; other = other->next)
+		if (other->wake >= 0)
+			eventfd_write(other->wake, 1);
+	pthread_cond_broadcast(&own->left);
+	pthread_mutex_unlock(&own->lock);
+}
+
+enum r2net_status owner_fence(struct connection *conn, uint32_t number)
+{
+	struct owner *own = &owners[conn->owner];
+	enum r2net_status status = R2NET_OK;
+	struct connection *target;
+
+	pthread_mutex_lock(&own->lock);
+	target = find(own, conn->instance, number);
+	if (target && target->role != R2NET_ROLE_DATA)
+		status = R2NET_EINVAL;
+	else if (target)
+		shut(target);
+	else if (own->instance == conn->instance)
+		number_use(&own->numbers, number);
+	pthread_mutex_unlock(&own->lock);
+	return status;
+}
+
+bool owner_has(struct connection *conn, uint32_t number)
+{
+	struct owner *own = &owners[conn->owner];
+	bool has;
+
+	pthread_mutex_lock(&own->lock);
+	has = find(own, conn->instance, number);
+	pthread_mutex_unlock(&own->lock);
+	return has;
+}
+
+void owner_shut_pinning(uint32_t owner, uint32_t extent)
+{
+	struct owner *own = &owners[owner];
+	struct connection *conn;
+	unsigned int i;
+
+	pthread_mutex_lock(&own->lock);
+	for (conn = own->connections; conn; conn = conn->next) {
+		for (i = 0; i < R2NET_MAX_ITEMS && atomic_load(&conn->pinned[i]) != extent; i++)
+			;
+		if (i < R2NET_MAX_ITEMS)
+			shut(conn);
+	}
+	pthread_mutex_unlock(&own->lock);
+}

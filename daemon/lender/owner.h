@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * owner - the nodes that may connect: their tokens, connections and fences.
+ *
+ * Each node number has one record and one lock. All functions may be called by any thread; node numbers are below
+ * R2NET_MAX_NODES.
+ */
+#ifndef _RAMSTER_LENDER_OWNER_H
+#define _RAMSTER_LENDER_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/lender/connection.h"
+
+/**
+ * owner_init - make the empty records; call it once, before any thread is started
+ */
+void owner_init(void);
+
+/**
+ * owner_admit - let an owner connect with this token, and with no earlier one
+ * @instance: not 0; a new one shuts the connections of the earlier
+ * @token: R2NET_TOKEN_LEN bytes
+ */
+void owner_admit(uint32_t owner, uint64_t instance, const uint8_t *token);
+
+/**
+ * owner_expel - forget the token of an owner's instance and end its connections
+ *
+ * Waits until their threads have left. Leases stay. Does nothing if the instance is not the one admitted last.
+ */
+void owner_expel(uint32_t owner, uint64_t instance);
+
+/**
+ * owner_join - add a connection whose HELLO was read
+ * @conn: owner, instance, number and role are set
+ * @token: as received, R2NET_TOKEN_LEN bytes
+ *
+ * Returns R2NET_OK, then the caller must owner_leave(); R2NET_EPERM: not this token or instance; R2NET_EINVAL: the
+ * number was used or fenced before; R2NET_EAGAIN: too many connections.
+ */
+enum r2net_status owner_join(struct connection *conn, const uint8_t *token);
+
+/**
+ * owner_leave - take a connection out, before its socket is closed; it must hold no pins
+ */
+void owner_leave(struct connection *conn);
+
+/**
+ * owner_fence - shut a data connection of the same owner instance and bar its number for ever
+ * @conn: the control connection that asks
+ * @number: the data connection's
+ *
+ * Returns R2NET_OK, or R2NET_EINVAL if the number is a control connection's. The fenced connection is gone once
+ * owner_has() says so; @conn's eventfd tells when to ask.
+ */
+enum r2net_status owner_fence(struct connection *conn, uint32_t number);
+
+/**
+ * owner_has - whether a connection of @conn's owner instance is still there
+ */
+bool owner_has(struct connection *conn, uint32_t number);
+
+/**
+ * owner_shut_pinning - shut the connections that hold pins on an extent
+ * @owner: node number of the lease
+ * @extent: id; closed, so that no pin can come anew
+ */
+void owner_shut_pinning(uint32_t owner, uint32_t extent);
+
+#endif

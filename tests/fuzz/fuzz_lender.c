@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_lender - libFuzzer target: a whole connection of the data wire, from HELLO on, through the lender's real code.
+ *
+ * Input: one byte of flags; bytes that are XORed onto a good HELLO (zeroes leave it good); then what the owner sends.
+ * With FLAG_REPAIR that is first made into frames that are mostly valid, so that the fuzzer gets past the header's
+ * checks. Whatever was sent, no pin may be left, and nothing beside the owner's own extents may have been touched: what
+ * lies there is poisoned for AddressSanitizer, which looks at every buffer that the sockets fill or send.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/lender/control.h"
+#include "daemon/lender/data.h"
+#include "daemon/lender/extent.h"
+#include "daemon/lender/hello.h"
+#include "daemon/lender/owner.h"
+#include "daemon/lender/self.h"
+#include "daemon/log.h"
+
+#define FLAG_CONTROL 1
+#define FLAG_REPAIR 2
+
+#define OWNER 1
+#define OTHER_OWNER 2
+#define EXTENTS 3 /* id 1 is OTHER_OWNER's, 2 and 3 are OWNER's */
+#define SIZE R2NET_EXTENT_MIN
+#define GUARD 8192 /* bytes that an item could run over the end */
+#define MAX_INPUT (1U << 16)
+#define SOCKET_BUFFER (16 << 20)
+
+struct hello_frame {
+	struct r2net_hdr hdr;
+	struct r2net_hello hello;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+static const uint8_t token[R2NET_TOKEN_LEN] = {1, 2, 3};
+static struct lender_lease leases[EXTENTS];
+static uint64_t instance = 1; /* of OWNER; leases are bound to it */
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+/* Poisons the other owner's extent, and what follows OWNER's unless another extent does. */
+static void poison(const struct lender_lease *lease)
+{
+	struct extent *extent = extent_pin(lease->extent, lease->generation, lease->owner, lease->instance);
+	uint8_t *end;
+
+	check(extent);
+	end = extent->memory + SIZE;
+	if (lease->owner != OWNER)
+		ASAN_POISON_MEMORY_REGION(extent->memory, SIZE);
+	else if (mmap(end, GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		 end)
+		ASAN_POISON_MEMORY_REGION(end, GUARD);
+	extent_unpin(extent);
+}
+
+static void start(void)
+{
+	unsigned int i;
+
+	log_set_level(-1);
+	owner_init();
+	check(!extent_init());
+	extent_set_limit(EXTENTS * SIZE);
+	for (i = 0; i < EXTENTS; i++)
+		check(!extent_lease(i ? OWNER : OTHER_OWNER, instance, SIZE, &leases[i]));
+	for (i = 0; i < EXTENTS; i++)
+		poison(&leases[i]);
+}
+
+/* Makes an item, at any alignment, mostly valid. Returns its length. */
+static uint32_t repair_item(uint8_t *bytes)
+{
+	struct r2net_item item;
+	uint32_t length;
+
+	memcpy(&item, bytes, sizeof(item));
+	length = 1 + le32_to_cpu(item.length) % R2NET_MAX_ITEM_LEN;
+	item.extent = cpu_to_le32(1 + le32_to_cpu(item.extent) % (EXTENTS + 1));
+	item.generation = cpu_to_le32(1 + le32_to_cpu(item.generation) / 0x40000000);
+	item.offset = cpu_to_le32(le32_to_cpu(item.offset) % (SIZE + 2 * R2NET_MAX_ITEM_LEN));
+	item.length = cpu_to_le32(length);
+	memcpy(bytes, &item, sizeof(item));
+	return length;
+}
+
+/* Repairs @items items. Returns what follows the header. */
+static uint32_t repair_items(uint8_t *bytes, unsigned int items, bool write)
+{
+	uint32_t length = items * sizeof(struct r2net_item), payload = 0;
+
+	for (; items; items--, bytes += sizeof(struct r2net_item))
+		payload += repair_item(bytes);
+	return write ? length + payload : length;
+}
+
+/* Makes one frame mostly valid. Returns its length, which may be more than @size. */
+static size_t repair_frame(uint8_t *bytes, size_t size, bool control)
+{
+	struct r2net_hdr hdr;
+	unsigned int items = 0;
+	uint32_t length;
+
+	if (size < sizeof(hdr))
+		return size;
+	memcpy(&hdr, bytes, sizeof(hdr));
+	hdr.magic = cpu_to_le32(R2NET_MAGIC);
+	hdr.version = R2NET_VERSION;
+	hdr.reserved = 0;
+	if (control) {
+		hdr.type = hdr.type & 1 ? R2NET_FENCE : R2NET_PING;
+		length = hdr.type == R2NET_FENCE ? sizeof(struct r2net_fence) : 0;
+	} else {
+		hdr.type = hdr.type & 1 ? R2NET_READ : R2NET_WRITE;
+		items = 1 + le16_to_cpu(hdr.items) % R2NET_MAX_ITEMS;
+		if (size < sizeof(hdr) + items * sizeof(struct r2net_item))
+			return size;
+		length = repair_items(bytes + sizeof(hdr), items, hdr.type == R2NET_WRITE);
+	}
+	hdr.items = cpu_to_le16(items);
+	hdr.length = cpu_to_le32(length);
+	memcpy(bytes, &hdr, sizeof(hdr));
+	return sizeof(hdr) + length;
+}
+
+static void repair(uint8_t *bytes, size_t size, bool control)
+{
+	while (size) {
+		size_t length = repair_frame(bytes, size, control);
+
+		if (length >= size)
+			break;
+		bytes += length;
+		size -= length;
+	}
+}
+
+/* Writes a HELLO spoiled by @input. Returns how much of @input was used. */
+static size_t make_hello(struct hello_frame *frame, const uint8_t *input, size_t size, unsigned int role)
+{
+	size_t i;
+
+	*frame = (struct hello_frame){
+		.hdr = {.magic = cpu_to_le32(R2NET_MAGIC),
+			.version = R2NET_VERSION,
+			.type = R2NET_HELLO,
+			.length = cpu_to_le32(sizeof(frame->hello))},
+		.hello = {.version_min = cpu_to_le16(R2NET_VERSION),
+			  .version_max = cpu_to_le16(R2NET_VERSION),
+			  .owner = cpu_to_le32(OWNER),
+			  .owner_instance = cpu_to_le64(instance),
+			  .role = cpu_to_le16(role),
+			  .window = cpu_to_le16(1)},
+	};
+	memcpy(frame->hello.token, token, sizeof(token));
+	for (i = 0; i < size && i < sizeof(*frame); i++)
+		((uint8_t *)frame)[i] ^= input[i];
+	return i;
+}
+
+/* A pair that takes a whole input, and most answers, without a second thread. The lender's end never waits. */
+static void make_pair(int fds[2])
+{
+	int bytes = SOCKET_BUFFER, i;
+
+	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds));
+	for (i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
+			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+/* As a connection's thread does it. */
+static void serve(struct connection *conn)
+{
+	/* An instance admitted anew starts its numbers anew. */
+	owner_admit(OWNER, instance + 1, token);
+	owner_admit(OWNER, instance, token);
+	if (!hello_exchange(conn))
+		return;
+	if (conn->role == R2NET_ROLE_DATA)
+		data_serve(conn);
+	else
+		control_serve(conn);
+	owner_leave(conn);
+}
+
+static void check_invariants(void)
+{
+	struct extent *extent;
+	unsigned int i;
+
+	for (i = 0; i < EXTENTS; i++) {
+		extent = extent_pin(leases[i].extent, leases[i].generation, leases[i].owner, instance);
+		check(extent && (uint32_t)atomic_load(&extent->state) << 1 == 2);
+		extent_unpin(extent);
+	}
+	check(count_get(connections) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	struct connection conn = {.peer = "fuzzer", .wake = -1};
+	static uint8_t frames[MAX_INPUT];
+	struct hello_frame hello;
+	bool control;
+	int fds[2];
+	size_t used;
+
+	if (!leases[0].extent)
+		start();
+	if (size < 1 || size > MAX_INPUT)
+		return 0;
+	control = input[0] & FLAG_CONTROL;
+	used = 1 + make_hello(&hello, input + 1, size - 1, control ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
+	memcpy(frames, input + used, size - used);
+	if (input[0] & FLAG_REPAIR)
+		repair(frames, size - used, control);
+
+	make_pair(fds);
+	check(write(fds[1], &hello, sizeof(hello)) == sizeof(hello));
+	check(size == used || write(fds[1], frames, size - used) > 0);
+	shutdown(fds[1], SHUT_WR);
+	conn.fd = fds[0];
+	serve(&conn);
+	if (conn.wake >= 0)
+		close(conn.wake);
+	close(fds[0]);
+	close(fds[1]);
+	check_invariants();
+	return 0;
+}
