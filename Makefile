@@ -5,6 +5,7 @@
 # make test     every test
 # make bench    the benchmarks, as tables
 # make style    compilers' warnings, clang-format, sparse, checkpatch, cppcheck
+# make setup    only install the Debian packages that all of this needs (demo, test and bench do it first)
 #
 # Everything built is under $(B); kernels, packages and node images are cached under $(CACHE), outside the checkout.
 
@@ -24,10 +25,10 @@ ALL_CFLAGS = $(CSTD) $(WARN) $(CFLAGS) $(CPPFLAGS) -MMD -MP
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# Each directory says in its module.mk what it adds to these.
 PROGRAMS :=
 UNIT_TESTS :=
-
-# Each directory says in its module.mk what it adds to PROGRAMS and UNIT_TESTS.
+BENCHES :=
 include $(sort $(wildcard daemon/module.mk daemon/*/module.mk tools/*/module.mk kernel/module.mk tests/*/module.mk))
 
 .PHONY: all programs
@@ -37,6 +38,43 @@ programs: $(PROGRAMS)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Targets for people. They make others one by one, because a machine may have no compiler before setup is done.
+ALL_CPUS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+MAKE_ALL = $(MAKE) --no-print-directory $(ALL_CPUS)
+export RAMSTER_BUILD := $(abspath $(B))
+export PYTHONDONTWRITEBYTECODE := 1
+PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
+
+.PHONY: setup demo test test-unit test-multinode bench style
+setup:
+	@tests/setup/install build
+
+demo: setup
+	+@$(MAKE_ALL) programs lab module
+	@$(PYTHON) tests/demo/demo
+
+test: setup
+	+@$(MAKE_ALL) all $(UNIT_TESTS) lab
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-multinode
+
+test-unit: $(UNIT_TESTS) $(PROGRAMS)
+	@failed=; for test in $(UNIT_TESTS) "$(PYTEST) tests/unit"; do \
+		echo "test: $$test"; $$test || failed="$$failed $${test##*/}"; done; \
+		if [ "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi
+
+test-multinode: programs lab module
+	@$(PYTEST) tests/multinode
+
+bench: setup
+	+@$(MAKE_ALL) all $(BENCHES) lab
+	@for bench in $(BENCHES) $(wildcard tests/bench/run); do echo "bench: $$bench"; $$bench || exit 1; done
+
+style:
+	@tests/setup/install build style
+	+@$(MAKE_ALL) programs kernel
+	@tests/style/run $(B) $(KDIR)
 
 .PHONY: clean
 clean:

@@ -21,9 +21,12 @@ enum lender_command {
 	LENDER_STATUS = 1, /* -> status */
 	LENDER_LIMIT = 2, /* limit: most bytes to lend from now on; leases above it stay -> status */
 	LENDER_ADMIT = 3, /* owner, instance, token: accept HELLOs with this token (replaces the owner's earlier one) */
-	LENDER_LEASE = 4, /* owner, instance, count, extent_size: -> leases; fewer than count when the limit is reached */
-	LENDER_RELEASE = 5, /* owner, instance, count, leases: end these; each waits for its pins -> count of those ended */
-	LENDER_EXPEL = 6, /* owner, instance: close its connections, end its leases, forget its token -> count of leases */
+	LENDER_LEASE =
+		4, /* owner, instance, count, extent_size: -> leases; fewer than count when the limit is reached */
+	LENDER_RELEASE =
+		5, /* owner, instance, count, leases: end these; each waits for its pins -> count of those ended */
+	LENDER_EXPEL =
+		6, /* owner, instance: close its connections, end its leases, forget its token -> count of leases */
 	LENDER_LIST = 7, /* cursor: leases in force, from cursor on -> leases, cursor of the next (0 = no more) */
 };
 

@@ -23,9 +23,8 @@ enum ramster_nl_cmd {
 	 */
 	RAMSTER_CMD_STATUS_GET,
 	/*
-	 * PEER_SET (do): NODE, LENDER_INSTANCE, DEADLINE_MS, SLOW_DEADLINE_MS. The node must be in configfs. Makes the
-	 * peer known, or changes its deadlines. Another LENDER_INSTANCE than the known one means that the lender there
-	 * started anew: all its earlier extents are dead. EBUSY never: the old incarnation lives on until its pages are freed.
+	 * PEER_SET (do): NODE, LENDER_INSTANCE, DEADLINE_MS, SLOW_DEADLINE_MS. The node must be in configfs. Makes that
+	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD.
 	 */
 	RAMSTER_CMD_PEER_SET,
 	/* PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, SPACE, USED, PAGES, CONNS, RTT_US per peer incarnation. */
@@ -104,7 +103,8 @@ enum ramster_nl_peer_state {
 enum ramster_nl_frontend {
 	RAMSTER_FRONTEND_SWAPDEV = 1, /* /dev/ramster0 exists */
 	RAMSTER_FRONTEND_FRONTSWAP = 2, /* frontswap is attached */
-	RAMSTER_FRONTEND_FRONTSWAP_REMOTE = 4, /* and the kernel reports a failed load, so that its pages may go to peers */
+	RAMSTER_FRONTEND_FRONTSWAP_REMOTE =
+		4, /* and the kernel reports a failed load, so that its pages may go to peers */
 };
 
 struct ramster_nl_lease {

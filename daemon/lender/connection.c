@@ -41,7 +41,7 @@ static struct log_limit flood_limit = LOG_LIMIT(1, 10000);
 
 static void set_timeout(int fd, int option, unsigned int ms)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	setsockopt(fd, SOL_SOCKET, option, &tv, sizeof(tv));
 }
@@ -82,7 +82,7 @@ bool connection_receive(struct connection *conn, void *buffer, size_t length)
 
 bool connection_send(struct connection *conn, struct iovec *iov, unsigned int count)
 {
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
 	ssize_t length = 0, sent;
 	unsigned int i;
 
@@ -98,15 +98,15 @@ bool connection_answer(struct connection *conn, __le64 tag, enum r2net_status st
 		struct r2net_hdr hdr;
 		struct r2net_result result;
 	} answer = {
-		.hdr = {.magic = cpu_to_le32(R2NET_MAGIC),
-			.version = R2NET_VERSION,
-			.type = R2NET_ANSWER,
-			.items = cpu_to_le16(1),
-			.length = cpu_to_le32(sizeof(answer.result)),
-			.tag = tag},
-		.result = {.status = cpu_to_le32(status)},
+		.hdr = { .magic = cpu_to_le32(R2NET_MAGIC),
+			 .version = R2NET_VERSION,
+			 .type = R2NET_ANSWER,
+			 .items = cpu_to_le16(1),
+			 .length = cpu_to_le32(sizeof(answer.result)),
+			 .tag = tag },
+		.result = { .status = cpu_to_le32(status) },
 	};
-	struct iovec iov = {.iov_base = &answer, .iov_len = sizeof(answer)};
+	struct iovec iov = { .iov_base = &answer, .iov_len = sizeof(answer) };
 
 	return connection_send(conn, &iov, 1);
 }
@@ -134,7 +134,7 @@ static void serve(struct connection *conn)
 static void *connection_thread(void *argument)
 {
 	struct accepted *accepted = argument;
-	struct connection conn = {.fd = accepted->fd, .peer = accepted->peer, .wake = -1};
+	struct connection conn = { .fd = accepted->fd, .peer = accepted->peer, .wake = -1 };
 	bool joined;
 
 	memory_protect_thread();

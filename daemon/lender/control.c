@@ -62,7 +62,7 @@ static bool fence(struct connection *conn, struct fences *fences, __le64 tag)
 	status = owner_fence(conn, number);
 	if (status != R2NET_OK)
 		return connection_answer(conn, tag, status);
-	fences->waiting[fences->count++] = (struct fence){.tag = tag, .number = number};
+	fences->waiting[fences->count++] = (struct fence){ .tag = tag, .number = number };
 	return fences_answer(conn, fences);
 }
 
@@ -89,8 +89,8 @@ static bool serve_request(struct connection *conn, struct fences *fences)
 
 void control_serve(struct connection *conn)
 {
-	struct pollfd fds[] = {{.fd = conn->fd, .events = POLLIN}, {.fd = conn->wake, .events = POLLIN}};
-	struct fences fences = {.count = 0};
+	struct pollfd fds[] = { { .fd = conn->fd, .events = POLLIN }, { .fd = conn->wake, .events = POLLIN } };
+	struct fences fences = { .count = 0 };
 	eventfd_t events;
 
 	while (poll(fds, 2, -1) > 0) {

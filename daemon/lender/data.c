@@ -117,7 +117,7 @@ static unsigned int pin_items(struct connection *conn, struct request *rq)
 		rq->answer.results[i].status = cpu_to_le32(status);
 		rq->answer.results[i].length = cpu_to_le32(status == R2NET_OK && !rq->write ? length : 0);
 		if (status == R2NET_OK || rq->write)
-			*iov++ = (struct iovec){.iov_base = place, .iov_len = length};
+			*iov++ = (struct iovec){ .iov_base = place, .iov_len = length };
 	}
 	return iov - &rq->iov[1];
 }
@@ -144,7 +144,7 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int count)
 
 static bool receive_payload(struct connection *conn, struct request *rq, unsigned int places)
 {
-	struct msghdr msg = {.msg_iov = &rq->iov[1], .msg_iovlen = places};
+	struct msghdr msg = { .msg_iov = &rq->iov[1], .msg_iovlen = places };
 	ssize_t got = recvmsg(conn->fd, &msg, MSG_WAITALL);
 
 	return got == (ssize_t)iov_bytes(&rq->iov[1], places);
@@ -163,7 +163,7 @@ static bool send_answer(struct connection *conn, struct request *rq, unsigned in
 		.length = cpu_to_le32(head - sizeof(rq->answer.hdr) + payload),
 		.tag = rq->frame.hdr.tag,
 	};
-	rq->iov[0] = (struct iovec){.iov_base = &rq->answer, .iov_len = head};
+	rq->iov[0] = (struct iovec){ .iov_base = &rq->answer, .iov_len = head };
 	return connection_send(conn, rq->iov, 1 + places);
 }
 

@@ -214,7 +214,7 @@ static bool remove_stale(const char *path)
 
 int door_open(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, lock;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {

@@ -163,7 +163,8 @@ int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, struct lender
 	pthread_mutex_unlock(&lock);
 
 	*lease = (struct lender_lease){
-		.extent = id, .generation = generation, .size = size, .owner = owner, .instance = instance};
+		.extent = id, .generation = generation, .size = size, .owner = owner, .instance = instance
+	};
 	return 0;
 }
 
@@ -178,11 +179,11 @@ unsigned int extent_list(uint32_t *cursor, struct lender_lease *leases, unsigned
 
 		if (!(state & STATE_OPEN))
 			continue;
-		leases[found++] = (struct lender_lease){.extent = id,
-							.generation = STATE_GENERATION(state),
-							.size = entries[id].size,
-							.owner = entries[id].owner,
-							.instance = entries[id].instance};
+		leases[found++] = (struct lender_lease){ .extent = id,
+							 .generation = STATE_GENERATION(state),
+							 .size = entries[id].size,
+							 .owner = entries[id].owner,
+							 .instance = entries[id].instance };
 	}
 	*cursor = id < ids ? id : 0;
 	pthread_mutex_unlock(&lock);
@@ -244,7 +245,7 @@ out:
 
 bool extent_wait_idle(uint32_t id, uint64_t deadline_ms)
 {
-	struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+	struct timespec until = { .tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000 };
 	bool pinned;
 	int err = 0;
 

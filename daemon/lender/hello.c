@@ -73,18 +73,18 @@ static bool welcome(struct connection *conn, __le64 tag, __le16 window)
 		struct r2net_result result;
 		struct r2net_welcome welcome;
 	} answer = {
-		.hdr = {.magic = cpu_to_le32(R2NET_MAGIC),
-			.version = R2NET_VERSION,
-			.type = R2NET_ANSWER,
-			.items = cpu_to_le16(1),
-			.length = cpu_to_le32(sizeof(answer) - sizeof(answer.hdr)),
-			.tag = tag},
-		.result = {.status = cpu_to_le32(R2NET_OK), .length = cpu_to_le32(sizeof(answer.welcome))},
-		.welcome = {.version = cpu_to_le16(R2NET_VERSION),
-			    .window = window,
-			    .lender_instance = cpu_to_le64(self.instance)},
+		.hdr = { .magic = cpu_to_le32(R2NET_MAGIC),
+			 .version = R2NET_VERSION,
+			 .type = R2NET_ANSWER,
+			 .items = cpu_to_le16(1),
+			 .length = cpu_to_le32(sizeof(answer) - sizeof(answer.hdr)),
+			 .tag = tag },
+		.result = { .status = cpu_to_le32(R2NET_OK), .length = cpu_to_le32(sizeof(answer.welcome)) },
+		.welcome = { .version = cpu_to_le16(R2NET_VERSION),
+			     .window = window,
+			     .lender_instance = cpu_to_le64(self.instance) },
 	};
-	struct iovec iov = {.iov_base = &answer, .iov_len = sizeof(answer)};
+	struct iovec iov = { .iov_base = &answer, .iov_len = sizeof(answer) };
 
 	return connection_send(conn, &iov, 1);
 }

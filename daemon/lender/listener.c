@@ -23,7 +23,8 @@ static struct log_limit accept_limit = LOG_LIMIT(1, 10000);
 /* Returns what getaddrinfo() found, or NULL. */
 static struct addrinfo *resolve(const char *where)
 {
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+				  .ai_socktype = SOCK_STREAM };
 	const char *colon = strrchr(where, ':');
 	struct addrinfo *found = NULL;
 	char host[NI_MAXHOST];
@@ -88,7 +89,7 @@ static void start(int fd, const struct sockaddr_storage *address, socklen_t leng
 
 void listener_accept(int fd)
 {
-	const struct timespec pause = {.tv_nsec = ACCEPT_PAUSE_NS};
+	const struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_NS };
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 	int conn;

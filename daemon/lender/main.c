@@ -89,13 +89,13 @@ static void usage_error(const char *what, const char *got)
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-	static const struct option longs[] = {{"node", required_argument, NULL, 'n'},
-					      {"listen", required_argument, NULL, 'l'},
-					      {"socket", required_argument, NULL, 's'},
-					      {"limit", required_argument, NULL, 'm'},
-					      {"debug", no_argument, NULL, 'd'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = { { "node", required_argument, NULL, 'n' },
+					       { "listen", required_argument, NULL, 'l' },
+					       { "socket", required_argument, NULL, 's' },
+					       { "limit", required_argument, NULL, 'm' },
+					       { "debug", no_argument, NULL, 'd' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
 	bool have_node = false;
 	uint64_t number;
 	int c;
@@ -171,9 +171,9 @@ static int new_instance(uint64_t *instance)
 static void serve(int signals, int listener, int door)
 {
 	struct pollfd fds[] = {
-		{.fd = signals, .events = POLLIN},
-		{.fd = listener, .events = POLLIN},
-		{.fd = door, .events = POLLIN},
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = listener, .events = POLLIN },
+		{ .fd = door, .events = POLLIN },
 	};
 	int fd;
 
@@ -194,7 +194,7 @@ static void serve(int signals, int listener, int door)
 
 int main(int argc, char **argv)
 {
-	struct options options = {0};
+	struct options options = { 0 };
 	int signals, listener, door, err;
 
 	log_open("ramster-lender");

@@ -103,7 +103,7 @@ void owner_admit(uint32_t owner, uint64_t instance, const uint8_t *token)
 		for (conn = own->connections; conn; conn = conn->next)
 			shut(conn);
 		own->instance = instance;
-		own->numbers = (struct numbers){0};
+		own->numbers = (struct numbers){ 0 };
 	}
 	memcpy(own->token, token, R2NET_TOKEN_LEN);
 	own->admitted = true;

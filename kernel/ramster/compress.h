@@ -10,16 +10,10 @@
 
 #include <linux/types.h>
 
-enum compressor {
-	COMPRESSOR_LZO,
-	COMPRESSOR_LZO_RLE,
-	COMPRESSOR_LZ4,
-	COMPRESSOR_ZSTD,
-	NR_COMPRESSORS
-};
+enum compressor { COMPRESSOR_LZO, COMPRESSOR_LZO_RLE, COMPRESSOR_LZ4, COMPRESSOR_ZSTD, NR_COMPRESSORS };
 
 /* Room that compress_page() may write, in bytes: what LZO makes of a page of noise. */
-#define COMPRESS_BOUND (PAGE_SIZE + PAGE_SIZE / 16 + 64 + 3)
+#define COMPRESS_BOUND (PAGE_SIZE + PAGE_SIZE / 16 + 64 + 3 + 2)
 
 /**
  * compress_begin - take this CPU's buffers

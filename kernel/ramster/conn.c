@@ -23,7 +23,8 @@
 #include "reserve.h"
 #include "trace.h"
 
-#define SEND_BUFFERS_CONNS 4 /* that many connections share reserve_send_bytes() fully; more are capped by the smallest buffer */
+#define SEND_BUFFERS_CONNS                                                                                             \
+	4 /* that many connections share reserve_send_bytes() fully; more are capped by the smallest buffer */
 #define SEND_BUFFER_MIN (64U << 10)
 #define SEND_BUFFER_MAX (1U << 20)
 
@@ -36,7 +37,8 @@ static void conn_fail(struct r2net_conn *conn, const char *what, int err)
 	r2net_conn_abort_locked(conn);
 	spin_unlock(&conn->peer->lock);
 	if (first)
-		pr_warn_ratelimited("node %u: connection %u ended: %s (%d)\n", conn->peer->node, conn->number, what, err);
+		pr_warn_ratelimited("node %u: connection %u ended: %s (%d)\n", conn->peer->node, conn->number, what,
+				    err);
 }
 
 void r2net_conn_abort_locked(struct r2net_conn *conn)
@@ -53,7 +55,7 @@ void r2net_conn_abort_locked(struct r2net_conn *conn)
 void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req)
 {
 	lockdep_assert_held(&conn->peer->lock);
-	if (!conn->nr_inflight && !conn->nr_queued)
+	if (!r2net_conn_due(conn))
 		conn->progress = jiffies;
 	req->conn = conn->number;
 	list_add_tail(&req->link, req->type == R2NET_WRITE ? &conn->bulk : &conn->urgent);
@@ -61,10 +63,24 @@ void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req)
 	wake_up(&conn->wake);
 }
 
+bool r2net_conn_due(const struct r2net_conn *conn)
+{
+	const struct r2net_request *req;
+	unsigned int i;
+
+	lockdep_assert_held(&conn->peer->lock);
+	for (i = 0; i < R2NET_MAX_WINDOW; i++)
+		if (conn->inflight[i] && r2net_request_undone(conn->inflight[i]))
+			return true;
+	list_for_each_entry(req, &conn->urgent, link)
+		if (r2net_request_undone(req))
+			return true;
+	return !list_empty(&conn->bulk);
+}
+
 static bool conn_may_send(struct r2net_conn *conn)
 {
-	return READ_ONCE(conn->failed) ||
-	       (READ_ONCE(conn->nr_queued) && READ_ONCE(conn->nr_inflight) < conn->window);
+	return READ_ONCE(conn->failed) || (READ_ONCE(conn->nr_queued) && READ_ONCE(conn->nr_inflight) < conn->window);
 }
 
 /* The next request to send, with a reference and its tag set, or NULL. */
@@ -224,12 +240,40 @@ static void conn_item(struct r2net_conn *conn, struct r2net_request *req, unsign
 		req->ops->item(req, i, result_error(&conn->results[i]), bytes);
 }
 
+/* How many items from @first on fit into one chunk, and their bytes. */
+static unsigned int conn_chunk(struct r2net_conn *conn, struct r2net_request *req, unsigned int first, u32 *length)
+{
+	unsigned int i;
+
+	*length = 0;
+	for (i = first; i < req->nr; i++) {
+		u32 item = le32_to_cpu(conn->results[i].length);
+
+		if (*length + item > CONN_CHUNK)
+			break;
+		*length += item;
+	}
+	return i - first;
+}
+
+static void conn_items(struct r2net_conn *conn, struct r2net_request *req, unsigned int first, unsigned int nr)
+{
+	const void *bytes = conn->bytes;
+	unsigned int i;
+
+	for (i = first; i < first + nr; i++) {
+		conn_item(conn, req, i, bytes);
+		bytes += le32_to_cpu(conn->results[i].length);
+	}
+}
+
 /* Receives the body of an answer to @req and hands its items over, each as soon as its bytes are here. */
 static int conn_recv_items(struct r2net_conn *conn, const struct r2net_hdr *hdr, struct r2net_request *req)
 {
 	size_t table = req->nr * sizeof(*conn->results);
 	bool single = req->nr == 1;
-	unsigned int i;
+	unsigned int i, nr;
+	u32 length;
 	int err;
 
 	if (le16_to_cpu(hdr->items) != req->nr)
@@ -247,11 +291,15 @@ static int conn_recv_items(struct r2net_conn *conn, const struct r2net_hdr *hdr,
 		conn_item(conn, req, 0, conn->bytes + table);
 		return 0;
 	}
-	for (i = 0; i < req->nr; i++) {
-		err = conn_recv(conn, conn->bytes, le32_to_cpu(conn->results[i].length));
+	/* The first item alone, as a task waits for it; then as many at a time as the chunk takes. */
+	for (i = 0; i < req->nr; i += nr) {
+		nr = i ? conn_chunk(conn, req, i, &length) : 1;
+		if (!i)
+			length = le32_to_cpu(conn->results[0].length);
+		err = conn_recv(conn, conn->bytes, length);
 		if (err)
 			return err;
-		conn_item(conn, req, i, conn->bytes);
+		conn_items(conn, req, i, nr);
 	}
 	return 0;
 }
@@ -321,6 +369,12 @@ static void conn_release_socket(struct r2net_conn *conn)
 	sockfd_put(conn->sock);
 }
 
+static void conn_free(struct r2net_conn *conn)
+{
+	kvfree(conn->bytes);
+	kfree(conn);
+}
+
 static void conn_teardown(struct work_struct *work)
 {
 	struct r2net_conn *conn = container_of(work, struct r2net_conn, teardown);
@@ -335,7 +389,7 @@ static void conn_teardown(struct work_struct *work)
 	conn_release_socket(conn);
 	conn_collect(conn, &requests);
 	r2net_peer_conn_gone(peer, &requests);
-	kfree(conn);
+	conn_free(conn);
 	netlink_event_conn_down(peer->node, number);
 	r2net_peer_put(peer);
 }
@@ -386,8 +440,8 @@ static void conn_reclassify(struct sock *sk)
 	if (!IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) || !sock_allow_reclassification(sk))
 		return;
 	if (sk->sk_family == AF_INET)
-		sock_lock_init_class_and_name(sk, "slock-AF_INET-RAMSTER", &conn_slock_key[0], "sk_lock-AF_INET-RAMSTER",
-					      &conn_sk_key[0]);
+		sock_lock_init_class_and_name(sk, "slock-AF_INET-RAMSTER", &conn_slock_key[0],
+					      "sk_lock-AF_INET-RAMSTER", &conn_sk_key[0]);
 	else if (sk->sk_family == AF_INET6)
 		sock_lock_init_class_and_name(sk, "slock-AF_INET6-RAMSTER", &conn_slock_key[1],
 					      "sk_lock-AF_INET6-RAMSTER", &conn_sk_key[1]);
@@ -404,8 +458,8 @@ static void conn_prepare_socket(struct r2net_conn *conn)
 	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	WRITE_ONCE(sk->sk_sndbuf, clamp_t(unsigned long, reserve_send_bytes() / SEND_BUFFERS_CONNS, SEND_BUFFER_MIN,
-					  SEND_BUFFER_MAX));
+	WRITE_ONCE(sk->sk_sndbuf,
+		   clamp_t(unsigned long, reserve_send_bytes() / SEND_BUFFERS_CONNS, SEND_BUFFER_MIN, SEND_BUFFER_MAX));
 	if (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) {
 		tcp_sock_set_nodelay(sk);
 		tcp_sock_set_user_timeout(sk, jiffies_to_msecs(conn->peer->slow_deadline));
@@ -429,11 +483,15 @@ static int conn_start_threads(struct r2net_conn *conn)
 	return 0;
 }
 
-/* Makes the connection one of its peer's, unless there is one of that number. */
+/*
+ * Makes the connection one of its peer's and starts its threads, unless there is one of that number. All under the lock
+ * that its end takes: once that is released the connection may be gone.
+ */
 static int conn_link(struct r2net_conn *conn)
 {
 	struct r2net_peer *peer = conn->peer;
 	struct r2net_conn *other;
+	bool up = false;
 	int err = 0;
 
 	spin_lock(&peer->lock);
@@ -442,9 +500,15 @@ static int conn_link(struct r2net_conn *conn)
 			err = -EEXIST;
 	if (peer->state == RAMSTER_PEER_DEAD)
 		err = -EHOSTDOWN;
-	if (!err)
+	if (!err) {
 		list_add_tail(&conn->link, &peer->conns);
+		wake_up_process(conn->sender);
+		wake_up_process(conn->receiver);
+		up = r2net_peer_conn_added(peer, conn);
+	}
 	spin_unlock(&peer->lock);
+	if (up)
+		netlink_event_peer(peer->node, RAMSTER_PEER_UP);
 	return err;
 }
 
@@ -457,6 +521,10 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 	if (!conn)
 		return -ENOMEM;
+	err = -ENOMEM;
+	conn->bytes = kvmalloc(CONN_CHUNK, GFP_KERNEL);
+	if (!conn->bytes)
+		goto err_free;
 	conn->number = number;
 	conn->role = role;
 	conn->window = window;
@@ -476,23 +544,22 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 	if (err)
 		goto err_socket;
 	*text = "the peer is dead or has a connection of that number";
+	conn_prepare_socket(conn);
 	err = conn_link(conn);
 	if (err)
 		goto err_threads;
-	conn_prepare_socket(conn);
-	wake_up_process(conn->sender);
-	wake_up_process(conn->receiver);
-	r2net_peer_conn_added(peer, conn);
 	*text = NULL;
 	return 0;
 
 err_threads:
+	sk_clear_memalloc(conn->sock->sk);
 	kthread_stop(conn->sender);
 	kthread_stop(conn->receiver);
 err_socket:
 	sockfd_put(conn->sock);
 err_conn:
 	r2net_peer_put(peer);
-	kfree(conn);
+err_free:
+	conn_free(conn);
 	return err;
 }

@@ -17,6 +17,9 @@
 
 #include "r2net.h"
 
+/* Items that are received in one piece, in bytes: an answer of one item, or several small ones. */
+#define CONN_CHUNK (32U << 10)
+
 struct r2net_peer;
 struct r2net_request;
 struct socket;
@@ -35,7 +38,7 @@ struct r2net_conn {
 	unsigned int nr_inflight;
 	unsigned int nr_queued;
 	u64 serial; /* of tags */
-	unsigned long progress; /* jiffies of the last answer, or of the first request after idleness */
+	unsigned long progress; /* jiffies of the last answer, or of the first request when none was waited for */
 	bool failed;
 
 	u64 tx_bytes; /* written by the sender alone */
@@ -48,7 +51,7 @@ struct r2net_conn {
 	struct work_struct teardown;
 	struct r2net_result results[R2NET_MAX_ITEMS]; /* the receiver's */
 	u32 expect[R2NET_MAX_ITEMS];
-	u8 bytes[sizeof(struct r2net_result) + R2NET_MAX_ITEM_LEN];
+	void *bytes; /* the receiver's: CONN_CHUNK */
 };
 
 /**
@@ -65,6 +68,9 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 
 /* Puts a request into its queue. Under peer->lock. */
 void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req);
+
+/* Whether somebody waits for an answer on it. Under peer->lock. */
+bool r2net_conn_due(const struct r2net_conn *conn);
 
 /* Ends a connection without waiting for its end. Under peer->lock. */
 void r2net_conn_abort_locked(struct r2net_conn *conn);

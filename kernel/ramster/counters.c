@@ -7,6 +7,7 @@
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 
+#include "backing.h"
 #include "counters.h"
 #include "extent.h"
 #include "tmem.h"
@@ -115,6 +116,7 @@ static const struct {
 	{ "pages_clean", zcache_clean_pages },
 	{ "pages_same", tmem_same_pages },
 	{ "pages_remote", extent_pages },
+	{ "pages_backing", backing_pages },
 	{ "zpage_bytes", zcache_zpage_bytes },
 	{ "local_bytes", zcache_local_bytes },
 	{ "local_limit_bytes", zcache_limit_bytes },

@@ -53,7 +53,7 @@ enum ramster_event {
 #define X(name) COUNT_##name,
 	RAMSTER_EVENTS(X)
 #undef X
-	RAMSTER_NR_EVENTS
+		RAMSTER_NR_EVENTS
 };
 
 DECLARE_PER_CPU(unsigned long[RAMSTER_NR_EVENTS], ramster_events);

@@ -69,10 +69,10 @@ static inline u64 entry_word(const void *entry)
 
 static inline void *entry_remote(const struct remote_location *loc)
 {
-	return xa_mk_value(1UL | (unsigned long)loc->compressor << ENTRY_COMPRESSOR_SHIFT |
-			   (unsigned long)loc->length << ENTRY_LENGTH_SHIFT |
-			   (unsigned long)loc->slot << ENTRY_SLOT_SHIFT | (unsigned long)loc->block << ENTRY_BLOCK_SHIFT |
-			   (unsigned long)loc->extent << ENTRY_EXTENT_SHIFT);
+	return xa_mk_value(
+		1UL | (unsigned long)loc->compressor << ENTRY_COMPRESSOR_SHIFT |
+		(unsigned long)loc->length << ENTRY_LENGTH_SHIFT | (unsigned long)loc->slot << ENTRY_SLOT_SHIFT |
+		(unsigned long)loc->block << ENTRY_BLOCK_SHIFT | (unsigned long)loc->extent << ENTRY_EXTENT_SHIFT);
 }
 
 static inline struct remote_location entry_location(const void *entry)

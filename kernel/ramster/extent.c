@@ -19,10 +19,11 @@
 
 #define BLOCK_MAX_SLOTS BIT(ENTRY_SLOT_BITS)
 #define BLOCK_MIN_SLOTS (EXTENT_BLOCK_SIZE / R2NET_MAX_ITEM_LEN)
-/* Each class has about a seventh more slots than the one before, so a zpage wastes a fourteenth of its slot on average. */
-#define CLASS_STEP 7
+/* Each class has about a fifth more slots than the one before, so a zpage wastes a tenth of its slot on average. */
+#define CLASS_STEP 5
 #define MAX_EXTENTS BIT(ENTRY_EXTENT_BITS)
 #define TABLE_STEP 64 /* extents by which the table grows */
+#define EXTENT_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN) /* the reserve is for those who send and receive */
 
 struct block_owner {
 	u8 pool;
@@ -58,6 +59,7 @@ struct slot_class {
 	u16 slots; /* of a block */
 	u16 size; /* bytes of a slot */
 	struct kmem_cache *tables;
+	struct block *spare; /* kept for when memory is short, so that a new block never waits for a page of tables */
 	char name[24];
 };
 
@@ -134,7 +136,9 @@ static struct block *block_new(struct extent_space *space, unsigned int class)
 	list_for_each_entry(extent, &space->extents, link)
 		if (extent->used_blocks < extent->size / EXTENT_BLOCK_SIZE)
 			break;
-	block = kmem_cache_zalloc(classes[class].tables, GFP_NOWAIT | __GFP_NOWARN);
+	block = kmem_cache_zalloc(classes[class].tables, EXTENT_GFP);
+	if (!block)
+		swap(block, classes[class].spare);
 	if (!block)
 		return NULL;
 	for (i = 0; extent->blocks[i]; i++)
@@ -179,6 +183,19 @@ static void extent_release(struct extent *extent)
 	kfree(extent);
 }
 
+static void block_free(struct block *block)
+{
+	struct slot_class *class = &classes[block->class];
+
+	lockdep_assert_held(&extents_lock);
+	if (class->spare) {
+		kmem_cache_free(class->tables, block);
+		return;
+	}
+	memset(block, 0, kmem_cache_size(class->tables));
+	class->spare = block;
+}
+
 /* Returns the extent if that was the last block of a dead one: the caller releases it without the lock. */
 static struct extent *block_release(struct block *block)
 {
@@ -190,7 +207,7 @@ static struct extent *block_release(struct block *block)
 	extent->blocks[block->number] = NULL;
 	extent->used_blocks--;
 	total_table_bytes -= kmem_cache_size(classes[block->class].tables);
-	kmem_cache_free(classes[block->class].tables, block);
+	block_free(block);
 	if (!extent->dead) {
 		space->free_blocks++;
 		total_free_blocks++;
@@ -349,6 +366,17 @@ struct r2net_peer *extent_peer(void *entry)
 	return peer;
 }
 
+bool extent_is_dead(void *entry)
+{
+	struct remote_location loc = entry_location(entry);
+	bool dead;
+
+	spin_lock(&extents_lock);
+	dead = table[loc.extent]->dead;
+	spin_unlock(&extents_lock);
+	return dead;
+}
+
 bool extent_has_space(const struct extent_space *space)
 {
 	return READ_ONCE(space->free_blocks) && !READ_ONCE(space->dead);
@@ -487,6 +515,25 @@ int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease 
 	return err;
 }
 
+void extent_refill(gfp_t gfp)
+{
+	struct block *block;
+	unsigned int i;
+
+	for (i = 0; i < nr_classes; i++) {
+		if (READ_ONCE(classes[i].spare))
+			continue;
+		block = kmem_cache_zalloc(classes[i].tables, gfp);
+		if (!block)
+			return;
+		spin_lock(&extents_lock);
+		swap(block, classes[i].spare);
+		spin_unlock(&extents_lock);
+		if (block)
+			kmem_cache_free(classes[i].tables, block);
+	}
+}
+
 unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *leases, unsigned int max)
 {
 	struct extent *extent, *next;
@@ -515,12 +562,16 @@ unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *lea
 unsigned int extent_list(struct r2net_peer *peer, unsigned int skip, u32 *size, struct ramster_nl_lease *leases,
 			 unsigned int max)
 {
-	struct extent *extent;
-	unsigned int nr = 0;
+	const struct extent *extent;
+	unsigned int nr = 0, number;
 
 	*size = 0;
 	spin_lock(&extents_lock);
-	list_for_each_entry(extent, &peer->space.extents, link) {
+	/* Not in the list's order, which changes from one call to the next as blocks come and go. */
+	for (number = 0; number < table_size; number++) {
+		extent = table[number];
+		if (!extent || extent->peer != peer)
+			continue;
 		if (skip) {
 			skip--;
 			continue;
@@ -624,8 +675,14 @@ int extent_init(void)
 
 void extent_exit(void)
 {
-	while (nr_classes)
-		kmem_cache_destroy(classes[--nr_classes].tables);
+	while (nr_classes) {
+		struct slot_class *class = &classes[--nr_classes];
+
+		if (class->spare)
+			kmem_cache_free(class->tables, class->spare);
+		class->spare = NULL;
+		kmem_cache_destroy(class->tables);
+	}
 	kvfree(table);
 	table = NULL;
 	table_size = 0;

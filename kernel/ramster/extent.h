@@ -66,6 +66,9 @@ void extent_space_init(struct extent_space *space);
  */
 int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr);
 
+/* Makes sure that for each class a new block can be begun without memory. Sleeps only if @gfp allows it. */
+void extent_refill(gfp_t gfp);
+
 /**
  * extent_return - forget empty extents of a peer, so that their leases can end
  * @leases: room for @max
@@ -102,8 +105,7 @@ u64 extent_dead(struct r2net_peer *peer);
  * @slot: where its place is left
  *
  * The caller ends the pin with extent_unpin(), and frees the slot with extent_free() if the page does not come to
- * stand there. Allocates a block's table with what reserves the caller has. Returns the index's entry, or NULL when there
- * is no space.
+ * stand there. Returns the index's entry, or NULL when there is no space, or no memory for a block's table.
  */
 void *extent_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
 		   struct extent_slot *slot);
@@ -124,6 +126,9 @@ void extent_unpin(void *entry);
 
 /* The peer that an entry of the index, whose xa_lock is held, lies with; no reference. */
 struct r2net_peer *extent_peer(void *entry);
+
+/* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with a dead peer. */
+bool extent_is_dead(void *entry);
 
 /* Whether a zpage of any size would find space with that peer. */
 bool extent_has_space(const struct extent_space *space);

@@ -2,6 +2,7 @@
 /*
  * fetch.c - builds READs, and hands what comes back to the load that waits and to the index.
  */
+#include <linux/atomic.h>
 #include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -15,7 +16,7 @@
 #include "tmem.h"
 #include "zcache.h"
 
-#define FETCH_MAX PREFETCH_MAX /* pages of a READ */
+#define FETCH_MAX (1 + PREFETCH_MAX) /* pages of a READ */
 #define FETCH_RESERVE 32 /* READs that can be under way when memory is short */
 #define FETCH_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 
@@ -37,9 +38,10 @@ struct fetch {
 static struct kmem_cache *fetch_cache;
 static mempool_t *fetches;
 
-/* Loads that found no free READ. */
+/* Loads that found no free READ: they are begun again when one is. */
 static DEFINE_SPINLOCK(backlog_lock);
 static LIST_HEAD(backlog);
+static atomic_t under_way; /* READs */
 
 static void backlog_retry(struct work_struct *work)
 {
@@ -59,6 +61,19 @@ static void backlog_add(struct tmem_load *load)
 	spin_lock(&backlog_lock);
 	list_add_tail(&load->link, &backlog);
 	spin_unlock(&backlog_lock);
+	/* With fetch_free(): the last READ sees the load, or this sees that it was the last. */
+	smp_mb();
+	if (!atomic_read(&under_way))
+		queue_work(r2net_wq, &backlog_work);
+}
+
+static void fetch_free(struct fetch *fetch)
+{
+	mempool_free(fetch, fetches);
+	atomic_dec(&under_way);
+	smp_mb__after_atomic();
+	if (!list_empty_careful(&backlog))
+		queue_work(r2net_wq, &backlog_work);
 }
 
 static int fetch_check(const struct fetch *fetch, unsigned int i, const void *bytes)
@@ -108,9 +123,7 @@ static void fetch_release(struct r2net_request *req)
 		if (fetch->pages[i].zpage)
 			zpage_put(fetch->pages[i].zpage);
 	}
-	mempool_free(fetch, fetches);
-	if (!list_empty_careful(&backlog))
-		queue_work(r2net_wq, &backlog_work);
+	fetch_free(fetch);
 }
 
 static const struct r2net_request_ops fetch_ops = { .item = fetch_item, .release = fetch_release };
@@ -122,6 +135,7 @@ static struct fetch *fetch_new(struct tmem_load *load)
 
 	if (!fetch)
 		return NULL;
+	atomic_inc(&under_way);
 	memset(&fetch->req, 0, sizeof(fetch->req));
 	fetch->req.ops = &fetch_ops;
 	fetch->req.type = R2NET_READ;
@@ -150,7 +164,7 @@ static void fetch_submit(struct fetch *fetch)
 	int err;
 
 	if (!fetch->nr) {
-		mempool_free(fetch, fetches);
+		fetch_free(fetch);
 		return;
 	}
 	fetch->req.nr = fetch->nr;

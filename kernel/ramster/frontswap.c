@@ -6,6 +6,7 @@
  * been active before this module was: a pool is made when an area's first page is stored. The module cannot be removed
  * while an area holds pages.
  */
+#include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -16,6 +17,7 @@
 #include "counters.h"
 #include "frontswap.h"
 #include "frontswap_hook.h"
+#include "swapdev.h"
 #include "tmem.h"
 
 struct area {
@@ -29,6 +31,7 @@ static bool attached;
 
 static struct tmem_pool *area_pool(struct area *area)
 {
+	/* Pairs with the release below: the pool is seen whole. */
 	struct tmem_pool *pool = smp_load_acquire(&area->pool);
 
 	if (pool)
@@ -37,6 +40,7 @@ static struct tmem_pool *area_pool(struct area *area)
 	if (!area->pool) {
 		unsigned int noio = memalloc_noio_save();
 
+		/* For those who look without the lock. */
 		smp_store_release(&area->pool, tmem_pool_new());
 		memalloc_noio_restore(noio);
 	}
@@ -48,10 +52,12 @@ static struct tmem_pool *area_pool(struct area *area)
 /* Counts a page in. Returns false if the module is being removed. */
 static bool area_get(struct area *area)
 {
-	if (atomic_long_inc_return(&area->pages) > 1 || try_module_get(THIS_MODULE))
-		return true;
-	atomic_long_dec(&area->pages);
-	return false;
+	if (!try_module_get(THIS_MODULE))
+		return false;
+	/* The first page's reference stands for all: no page is ever counted before there is one. */
+	if (atomic_long_inc_return(&area->pages) > 1)
+		module_put(THIS_MODULE);
+	return true;
 }
 
 static void area_put(struct area *area, unsigned long nr)
@@ -65,6 +71,9 @@ static int frontswap_store_page(unsigned int type, unsigned long offset, struct 
 	struct area *area = &areas[type];
 	struct tmem_pool *pool;
 
+	/* The kernel asks for every swap disk, even for ours. */
+	if (page_file_mapping(page)->host->i_rdev == swapdev_devt())
+		return -1;
 	/* The kernel remembers only for a huge page's first slot that it is here. */
 	if (PageTransHuge(page)) {
 		count(stores_huge);

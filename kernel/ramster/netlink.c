@@ -171,8 +171,13 @@ static int cmd_peer_dead(struct sk_buff *skb, struct genl_info *info)
 
 static int cmd_conn_add(struct sk_buff *skb, struct genl_info *info)
 {
-	static const unsigned char needed[] = { RAMSTER_A_NODE, RAMSTER_A_LENDER_INSTANCE, RAMSTER_A_CONN,
-						RAMSTER_A_ROLE, RAMSTER_A_WINDOW, RAMSTER_A_FD, 0 };
+	static const unsigned char needed[] = { RAMSTER_A_NODE,
+						RAMSTER_A_LENDER_INSTANCE,
+						RAMSTER_A_CONN,
+						RAMSTER_A_ROLE,
+						RAMSTER_A_WINDOW,
+						RAMSTER_A_FD,
+						0 };
 	struct r2net_peer *peer;
 	const char *text = NULL;
 	int err = need_attrs(info, needed);
@@ -240,9 +245,9 @@ static int cmd_lease_add(struct sk_buff *skb, struct genl_info *info)
 	peer = lock_peer(info);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	err = peer->state == RAMSTER_PEER_DEAD ? -EHOSTDOWN :
-						 extent_add(peer, nla_get_u32(info->attrs[RAMSTER_A_EXTENT_SIZE]), leases,
-							    len / sizeof(*leases));
+	err = peer->state == RAMSTER_PEER_DEAD ? -EHOSTDOWN
+					       : extent_add(peer, nla_get_u32(info->attrs[RAMSTER_A_EXTENT_SIZE]),
+							    leases, len / sizeof(*leases));
 	r2net_peers_unlock();
 	if (err == -EINVAL)
 		GENL_SET_ERR_MSG(info, "extents must be multiples of 2 MiB, up to 64 MiB");
@@ -318,7 +323,8 @@ static int put_peer(struct sk_buff *msg, struct r2net_peer *peer)
 	extent_space_read(&peer->space, &space);
 	if (nla_put_u32(msg, RAMSTER_A_NODE, peer->node) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_LENDER_INSTANCE, peer->lender_instance, RAMSTER_A_PAD) ||
-	    nla_put_u32(msg, RAMSTER_A_STATE, READ_ONCE(peer->state)) || nla_put_u32(msg, RAMSTER_A_EXTENTS, space.nr) ||
+	    nla_put_u32(msg, RAMSTER_A_STATE, READ_ONCE(peer->state)) ||
+	    nla_put_u32(msg, RAMSTER_A_EXTENTS, space.nr) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_SPACE, space.bytes, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_USED, space.used, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_PAGES, space.pages, RAMSTER_A_PAD) ||
@@ -339,6 +345,8 @@ static int dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
 	void *hdr;
 
 	r2net_peers_lock();
+	if (!cb->args[0])
+		r2net_peers_reap(); /* also those whose last page was freed by now */
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (i++ < cb->args[0])
 			continue;
@@ -498,8 +506,7 @@ void netlink_event_conn_down(u32 node, u32 conn)
 
 	msg = event_new(RAMSTER_CMD_EVENT_CONN_DOWN, &hdr);
 	if (msg)
-		event_send(msg, hdr,
-			   nla_put_u32(msg, RAMSTER_A_NODE, node) ?: nla_put_u32(msg, RAMSTER_A_CONN, conn));
+		event_send(msg, hdr, nla_put_u32(msg, RAMSTER_A_NODE, node) ?: nla_put_u32(msg, RAMSTER_A_CONN, conn));
 }
 
 void netlink_event_peer(u32 node, enum ramster_nl_peer_state state)
@@ -521,8 +528,8 @@ void netlink_event_lost(u32 node, u64 pages)
 	msg = event_new(RAMSTER_CMD_EVENT_LOST, &hdr);
 	if (msg)
 		event_send(msg, hdr,
-			   nla_put_u32(msg, RAMSTER_A_NODE, node) ?:
-				   nla_put_u64_64bit(msg, RAMSTER_A_PAGES, pages, RAMSTER_A_PAD));
+			   nla_put_u32(msg, RAMSTER_A_NODE, node)
+				   ?: nla_put_u64_64bit(msg, RAMSTER_A_PAGES, pages, RAMSTER_A_PAD));
 }
 
 static const struct genl_small_ops ops[] = {

@@ -77,7 +77,7 @@ static unsigned long request_all_claimed(const struct r2net_request *req)
 	return GENMASK(req->nr - 1, 0);
 }
 
-static bool request_undone(const struct r2net_request *req)
+bool r2net_request_undone(const struct r2net_request *req)
 {
 	return READ_ONCE(req->claimed) != request_all_claimed(req);
 }
@@ -137,11 +137,12 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 		err = -ETIMEDOUT;
 	else
 		err = peer_route(peer, req);
-	spin_unlock(&peer->lock);
 	if (!err)
 		peer_watch(peer);
 	else if (req->type == R2NET_READ)
 		count(requests_refused);
+	/* From here on the request may have been released, and the peer with it. */
+	spin_unlock(&peer->lock);
 	return err;
 }
 
@@ -153,19 +154,20 @@ void r2net_peer_heard(struct r2net_peer *peer, u64 read_us)
 	peer->heard = jiffies;
 	if (read_us)
 		peer->rtt_us = peer->rtt_us ? (peer->rtt_us * 7 + read_us) / 8 : read_us;
-	if (peer->state == RAMSTER_PEER_LATE)
+	/* Without a connection for data an answer to PING helps nobody. */
+	if (peer->state == RAMSTER_PEER_LATE && peer_conn(peer, R2NET_ROLE_DATA))
 		changed = peer_set_state(peer, RAMSTER_PEER_UP);
 	spin_unlock(&peer->lock);
 	if (changed)
 		netlink_event_peer(peer->node, RAMSTER_PEER_UP);
 }
 
-void r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn)
+bool r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn)
 {
 	struct r2net_request *req, *next;
 	bool changed = false;
 
-	spin_lock(&peer->lock);
+	lockdep_assert_held(&peer->lock);
 	if (conn->role == R2NET_ROLE_DATA) {
 		/* HELLO was answered on it just now. */
 		peer->heard = jiffies;
@@ -175,10 +177,14 @@ void r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn)
 			peer_route(peer, req);
 		}
 	}
-	spin_unlock(&peer->lock);
 	peer_watch(peer);
-	if (changed)
-		netlink_event_peer(peer->node, RAMSTER_PEER_UP);
+	return changed;
+}
+
+/* Nobody waits for a request longer than this, however often it was sent. */
+static bool peer_overdue(const struct r2net_peer *peer, const struct r2net_request *req)
+{
+	return time_after(jiffies, req->submitted + peer->slow_deadline);
 }
 
 /* A request whose connection is gone: sends it again if that is safe and useful. Returns false if it is to end. */
@@ -187,8 +193,8 @@ static bool peer_retry(struct r2net_peer *peer, struct r2net_request *req)
 	bool again = false;
 
 	spin_lock(&peer->lock);
-	if (req->type == R2NET_READ && request_undone(req) && peer->state != RAMSTER_PEER_DEAD &&
-	    (peer->state != RAMSTER_PEER_LATE || req->patient))
+	if (req->type == R2NET_READ && r2net_request_undone(req) && !peer_overdue(peer, req) &&
+	    peer->state != RAMSTER_PEER_DEAD && (peer->state != RAMSTER_PEER_LATE || req->patient))
 		again = !peer_route(peer, req);
 	spin_unlock(&peer->lock);
 	if (again)
@@ -249,17 +255,18 @@ struct expired {
 	unsigned int nr;
 };
 
-static void expire(struct r2net_peer *peer, struct r2net_request *req, struct expired *expired)
+/* @late: what it was queued for is late, so that only the patient go on waiting. */
+static void expire(struct r2net_peer *peer, struct r2net_request *req, bool late, struct expired *expired)
 {
-	if (!request_undone(req) || expired->nr == ARRAY_SIZE(expired->req))
+	if (!r2net_request_undone(req) || expired->nr == ARRAY_SIZE(expired->req))
 		return;
-	if (req->patient && time_before(jiffies, req->submitted + peer->slow_deadline))
+	if ((!late || req->patient) && !peer_overdue(peer, req))
 		return;
 	refcount_inc(&req->ref);
 	expired->req[expired->nr++] = req;
 }
 
-static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, struct expired *expired)
+static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, bool late, struct expired *expired)
 {
 	struct r2net_request *req;
 	unsigned int i;
@@ -267,24 +274,11 @@ static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, struct
 	lockdep_assert_held(&peer->lock);
 	for (i = 0; i < R2NET_MAX_WINDOW; i++)
 		if (conn->inflight[i])
-			expire(peer, conn->inflight[i], expired);
+			expire(peer, conn->inflight[i], late, expired);
 	list_for_each_entry(req, &conn->urgent, link)
-		expire(peer, req, expired);
+		expire(peer, req, late, expired);
 	list_for_each_entry(req, &conn->bulk, link)
-		expire(peer, req, expired);
-}
-
-static void expire_all(struct r2net_peer *peer, struct expired *expired)
-{
-	struct r2net_request *req;
-	struct r2net_conn *conn;
-
-	lockdep_assert_held(&peer->lock);
-	list_for_each_entry(conn, &peer->conns, link)
-		if (conn->role == R2NET_ROLE_DATA)
-			expire_conn(peer, conn, expired);
-	list_for_each_entry(req, &peer->waiting, link)
-		expire(peer, req, expired);
+		expire(peer, req, late, expired);
 }
 
 static void collect_done(struct list_head *queue, struct list_head *done)
@@ -292,7 +286,7 @@ static void collect_done(struct list_head *queue, struct list_head *done)
 	struct r2net_request *req, *next;
 
 	list_for_each_entry_safe(req, next, queue, link)
-		if (!request_undone(req))
+		if (!r2net_request_undone(req))
 			list_move_tail(&req->link, done);
 }
 
@@ -317,20 +311,6 @@ static void peer_drop_unsent(struct r2net_peer *peer)
 	}
 }
 
-static bool conn_due(const struct r2net_conn *conn)
-{
-	struct r2net_request *req;
-	unsigned int i;
-
-	for (i = 0; i < R2NET_MAX_WINDOW; i++)
-		if (conn->inflight[i] && request_undone(conn->inflight[i]))
-			return true;
-	list_for_each_entry(req, &conn->urgent, link)
-		if (request_undone(req))
-			return true;
-	return !list_empty(&conn->bulk);
-}
-
 /*
  * Looks for lateness. Leaves in @expired what is to fail now. Returns for how long an answer has been due, in jiffies; 0 if
  * none is.
@@ -341,6 +321,7 @@ static unsigned long peer_check(struct r2net_peer *peer, struct expired *expired
 	bool alive = time_before(now, peer->heard + peer->deadline);
 	unsigned long limit = alive ? peer->slow_deadline : peer->deadline;
 	struct r2net_conn *conn, *next;
+	struct r2net_request *req;
 
 	lockdep_assert_held(&peer->lock);
 	if (!list_empty(&peer->waiting)) {
@@ -349,20 +330,23 @@ static unsigned long peer_check(struct r2net_peer *peer, struct expired *expired
 			*late |= peer_set_state(peer, RAMSTER_PEER_LATE);
 	}
 	list_for_each_entry_safe(conn, next, &peer->conns, link) {
-		if (conn->role != R2NET_ROLE_DATA || !conn_due(conn))
+		if (conn->role != R2NET_ROLE_DATA || !r2net_conn_due(conn))
 			continue;
 		waited = max(1UL, now - conn->progress);
 		due = max(due, waited);
 		if (waited <= limit)
 			continue;
-		expire_conn(peer, conn, expired);
 		if (alive)
-			r2net_conn_abort_locked(conn);
+			r2net_conn_abort_locked(conn); /* what is not overdue is sent again on another one */
 		else
 			*late |= peer_set_state(peer, RAMSTER_PEER_LATE);
 	}
-	if (peer->state == RAMSTER_PEER_LATE)
-		expire_all(peer, expired);
+	/* Also on connections that go on answering: one answer may be missing. */
+	list_for_each_entry(conn, &peer->conns, link)
+		if (conn->role == R2NET_ROLE_DATA)
+			expire_conn(peer, conn, peer->state == RAMSTER_PEER_LATE, expired);
+	list_for_each_entry(req, &peer->waiting, link)
+		expire(peer, req, peer->state == RAMSTER_PEER_LATE, expired);
 	return due;
 }
 
@@ -462,8 +446,8 @@ static void peer_monitor(struct work_struct *work)
 	if (fencing && peer->state != RAMSTER_PEER_LATE)
 		peer_fence(peer);
 	if (due || fencing || peer->state == RAMSTER_PEER_LATE)
-		queue_delayed_work(r2net_wq, &peer->monitor,
-				   expired.nr == ARRAY_SIZE(expired.req) ? 0 : MONITOR_INTERVAL);
+		mod_delayed_work(r2net_wq, &peer->monitor,
+				 expired.nr == ARRAY_SIZE(expired.req) ? 0 : MONITOR_INTERVAL);
 }
 
 void r2net_peers_lock(void)
@@ -609,17 +593,27 @@ void r2net_peers_reap(void)
 	}
 }
 
+static bool peer_takes_writes(const struct r2net_peer *peer)
+{
+	return READ_ONCE(peer->state) == RAMSTER_PEER_UP && extent_has_space(&peer->space);
+}
+
 struct r2net_peer *r2net_peer_with_space(void)
 {
 	struct r2net_peer *peer, *found = NULL;
+	unsigned int sharers = 0;
+	static u64 turns;
 
 	r2net_peers_lock();
-	list_for_each_entry(peer, &r2net_peers, link) {
-		if (READ_ONCE(peer->state) == RAMSTER_PEER_UP && extent_has_space(&peer->space)) {
-			found = r2net_peer_get(peer);
-			list_move_tail(&peer->link, &r2net_peers);
-			break;
-		}
+	list_for_each_entry(peer, &r2net_peers, link)
+		sharers += peer_takes_writes(peer) || atomic_read(&peer->writes);
+	list_for_each_entry(peer, &r2net_peers, link)
+		if (peer_takes_writes(peer) && atomic_read(&peer->writes) * sharers < R2NET_MAX_WRITES &&
+		    (!found || peer->turn < found->turn))
+			found = peer;
+	if (found) {
+		found->turn = ++turns;
+		r2net_peer_get(found);
 	}
 	r2net_peers_unlock();
 	return found;
@@ -634,12 +628,15 @@ int r2net_init(void)
 /* No front end is left, so no page, and no request but PINGs and FENCEs. */
 void r2net_exit(void)
 {
-	struct r2net_peer *peer;
+	struct r2net_peer *peer, *next;
 
 	r2net_peers_lock();
-	list_for_each_entry(peer, &r2net_peers, link)
+	list_for_each_entry_safe(peer, next, &r2net_peers, link) {
 		r2net_peer_dead(peer);
-	r2net_peers_reap();
+		/* Also with extents: those in which WRITEs are still under way go when they are released. */
+		list_del(&peer->link);
+		r2net_peer_put(peer);
+	}
 	r2net_peers_unlock();
 	/* The ends of connections release requests and extents, and with those the peers. */
 	wait_event(no_peers, !atomic_read(&nr_peers));

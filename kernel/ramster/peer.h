@@ -18,14 +18,19 @@
 #ifndef _RAMSTER_PEER_H
 #define _RAMSTER_PEER_H
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "extent.h"
 #include "r2net.h"
 #include "ramster_nl.h"
+
+#define R2NET_MAX_WRITES 6 /* under way to all peers together */
 
 struct nodemanager_node;
 struct r2net_conn;
@@ -45,7 +50,7 @@ struct r2net_request {
 	const struct r2net_request_ops *ops;
 	u8 type; /* enum r2net_type */
 	u8 nr; /* items: 1 ... R2NET_MAX_ITEMS */
-	bool patient; /* waits up to the peer's slow deadline, whatever its state */
+	bool patient; /* waits up to the peer's slow deadline, whatever its state; nobody waits longer */
 	struct r2net_item *items; /* WRITE, READ */
 	const void *payload; /* WRITE, FENCE */
 	u32 payload_length;
@@ -61,6 +66,8 @@ struct r2net_request {
 
 struct r2net_peer {
 	struct list_head link; /* in r2net_peers */
+	atomic_t writes; /* under way; counted by who sends them */
+	u64 turn; /* when r2net_peer_with_space() chose it last; under r2net_peers_lock() */
 	struct kref ref;
 	u32 node;
 	u64 lender_instance;
@@ -120,8 +127,9 @@ void r2net_peers_reap(void);
 /**
  * r2net_peer_with_space - the living peer to write to next
  *
- * Goes round those that have space and a connection, so that load spreads over them. May sleep. Returns it with a
- * reference, or NULL.
+ * Goes round those that have space and a connection, so that load spreads over them, and passes those that have their
+ * share of R2NET_MAX_WRITES: one that has stopped to answer must not hold them all. May sleep. Returns it with a reference,
+ * or NULL.
  */
 struct r2net_peer *r2net_peer_with_space(void);
 
@@ -138,10 +146,12 @@ void r2net_peer_put(struct r2net_peer *peer);
  */
 int r2net_submit(struct r2net_peer *peer, struct r2net_request *req);
 
-/* For conn.c. All without locks held. */
+/* For conn.c. All without locks held, where it does not say otherwise. */
 
 /* Calls item() with an error for all items that were not claimed yet. The caller holds a reference. */
 void r2net_request_fail(struct r2net_request *req, int err);
+/* Whether an item was not claimed yet. */
+bool r2net_request_undone(const struct r2net_request *req);
 /* Claims item @i: true if the caller is to call item(). */
 bool r2net_request_claim(struct r2net_request *req, unsigned int i);
 void r2net_request_put(struct r2net_request *req);
@@ -149,8 +159,8 @@ void r2net_request_put(struct r2net_request *req);
 void r2net_peer_heard(struct r2net_peer *peer, u64 read_us);
 /* The requests of a connection that is no more, its threads gone: READs go to another one, WRITEs wait for the FENCE. */
 void r2net_peer_conn_gone(struct r2net_peer *peer, struct list_head *requests);
-/* A connection was added, and may take requests. */
-void r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn);
+/* A connection was added, and may take requests. Under peer->lock. Returns whether the peer is UP by that. */
+bool r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn);
 
 int r2net_init(void);
 void r2net_exit(void);

@@ -70,7 +70,8 @@ struct prefetch_plan prefetch_load(struct prefetch *p, unsigned long index)
 	s->last = index;
 	s->used = p->clock;
 	left = (long)(s->ahead - index) * s->step - 1;
-	if (left > (long)s->window / 4)
+	/* The next pages are asked for while as many are still ahead: an answer takes as long as a plan's pages are read. */
+	if (left > (long)s->window)
 		return plan;
 	plan.start = left < 0 ? index + s->step : s->ahead;
 	plan.step = s->step;

@@ -6,7 +6,6 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
@@ -20,27 +19,33 @@
 #include "zcache.h"
 
 #define BATCH_BYTES (96U << 10) /* more than sixteen raw pages */
-#define NR_BATCHES 6
+#define NR_BATCHES R2NET_MAX_WRITES
 #define STALLED_RETRY (HZ / 20)
 #define COMPACT_EVERY 32 /* batches */
+#define COMPACT_SHORT 4 /* batches, while memory is short: only whole pages that become free help */
+#define HOPE (2 * HZ) /* for so long after pages have left others are expected to */
 
 struct batch {
 	struct r2net_request req;
 	struct list_head link; /* in idle */
+	struct r2net_peer *peer; /* where it goes; kept by the pins */
 	struct r2net_item items[R2NET_MAX_ITEMS];
 	struct zpage *zpages[R2NET_MAX_ITEMS];
 	void *entries[R2NET_MAX_ITEMS]; /* pinned */
 	unsigned int nr;
+	bool left; /* a page of it has left zcache */
 	void *bytes; /* BATCH_BYTES */
 };
 
 static struct batch *batches;
 static DEFINE_SPINLOCK(idle_lock);
 static LIST_HEAD(idle);
+static unsigned int nr_busy; /* batches that are not idle; under idle_lock */
+static unsigned long progress; /* jiffies when pages left last, or when the first batch was begun */
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(room);
-static atomic_long_t rooms; /* batches whose pages have left */
+static atomic_long_t rooms; /* batches of which pages have left */
 static u64 low_water;
 static bool shrink; /* a shrinker asked for room */
 
@@ -50,8 +55,11 @@ static struct batch *batch_get(void)
 
 	spin_lock(&idle_lock);
 	batch = list_first_entry_or_null(&idle, struct batch, link);
-	if (batch)
+	if (batch) {
 		list_del(&batch->link);
+		if (!nr_busy++)
+			WRITE_ONCE(progress, jiffies);
+	}
 	spin_unlock(&idle_lock);
 	return batch;
 }
@@ -60,6 +68,7 @@ static void batch_put(struct batch *batch)
 {
 	spin_lock(&idle_lock);
 	list_add(&batch->link, &idle);
+	nr_busy--;
 	spin_unlock(&idle_lock);
 	wake_up(&wake);
 }
@@ -78,6 +87,7 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 		zcache_return(zpage);
 		return;
 	}
+	WRITE_ONCE(batch->left, true);
 	if (tmem_remotified(zpage, entry)) {
 		count(remotify_pages);
 	} else {
@@ -90,12 +100,17 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 static void batch_release(struct r2net_request *req)
 {
 	struct batch *batch = container_of(req, struct batch, req);
+	bool left = READ_ONCE(batch->left);
 	unsigned int i;
 
+	atomic_dec(&batch->peer->writes);
 	for (i = 0; i < batch->nr; i++)
 		extent_unpin(batch->entries[i]);
+	if (left) {
+		WRITE_ONCE(progress, jiffies);
+		atomic_long_inc(&rooms);
+	}
 	batch_put(batch);
-	atomic_long_inc(&rooms);
 	wake_up_all(&room);
 }
 
@@ -128,8 +143,6 @@ static bool batch_add(struct batch *batch, struct r2net_peer *peer, struct zpage
 
 static void batch_fill(struct batch *batch, struct r2net_peer *peer)
 {
-	/* A block's table, at most, is allocated here: from the reserves, as sending makes room. */
-	unsigned int flags = memalloc_noreclaim_save();
 	struct zpage *zpage;
 
 	while (batch->nr < R2NET_MAX_ITEMS && batch->req.payload_length + PAGE_SIZE <= BATCH_BYTES) {
@@ -141,45 +154,50 @@ static void batch_fill(struct batch *batch, struct r2net_peer *peer)
 			break;
 		}
 	}
-	memalloc_noreclaim_restore(flags);
+	extent_refill(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 }
 
-static void batch_send(struct batch *batch, struct r2net_peer *peer)
+static bool batch_send(struct batch *batch, struct r2net_peer *peer)
 {
 	int err;
 
 	batch->req.nr = batch->nr;
+	batch->peer = peer;
+	atomic_inc(&peer->writes);
 	err = r2net_submit(peer, &batch->req);
 	if (err) {
 		r2net_request_fail(&batch->req, err);
 		r2net_request_put(&batch->req);
-		return;
+		return false;
 	}
 	trace_ramster_remotify(peer->node, batch->nr, batch->req.payload_length);
 	count(remotify_writes);
 	count_add(remotify_items, batch->nr);
+	return true;
 }
 
 /* Sends one batch. Returns false if nothing could be sent. */
 static bool remotify_batch(struct batch *batch)
 {
 	struct r2net_peer *peer = r2net_peer_with_space();
+	bool sent = false;
 
 	if (!peer) {
 		batch_put(batch);
 		return false;
 	}
 	batch->nr = 0;
+	batch->left = false;
 	batch->req = (struct r2net_request){
 		.ops = &batch_ops, .type = R2NET_WRITE, .items = batch->items, .payload = batch->bytes
 	};
 	batch_fill(batch, peer);
 	if (batch->nr)
-		batch_send(batch, peer);
+		sent = batch_send(batch, peer);
 	else
 		batch_put(batch);
 	r2net_peer_put(peer);
-	return batch->nr;
+	return sent;
 }
 
 /* Copies that stand beside their slots go first: that costs no message. */
@@ -203,11 +221,13 @@ static bool work_to_do(void)
 	return zcache_above_high() || READ_ONCE(shrink);
 }
 
-/* Works until zcache is below its low mark. Returns false if it cannot go on now. */
-static bool remotify_work(void)
+/* Works until zcache is below its low mark. If it cannot go on it waits a while, or until pages have left. */
+static void remotify_work(void)
 {
 	static unsigned int since_compaction;
+	unsigned int compact_every;
 	struct batch *batch;
+	long before;
 	bool sent;
 
 	while (!kthread_should_stop() && (zcache_above_low() || READ_ONCE(shrink))) {
@@ -217,26 +237,29 @@ static bool remotify_work(void)
 		batch = batch_get();
 		if (!batch)
 			continue;
+		before = atomic_long_read(&rooms);
+		compact_every = READ_ONCE(shrink) ? COMPACT_SHORT : COMPACT_EVERY;
 		sent = remotify_batch(batch);
 		WRITE_ONCE(shrink, false);
 		if (remotify_need())
 			netlink_event_need(remotify_need());
-		if (!sent)
-			return false;
-		if (++since_compaction >= COMPACT_EVERY) {
+		if (!sent) {
+			wait_event_idle_timeout(wake, kthread_should_stop() || atomic_long_read(&rooms) != before,
+						STALLED_RETRY);
+			return;
+		}
+		if (++since_compaction >= compact_every) {
 			since_compaction = 0;
 			zcache_compact();
 		}
 	}
-	return true;
 }
 
 static int remotify_thread(void *unused)
 {
 	while (!kthread_should_stop()) {
 		wait_event_idle(wake, kthread_should_stop() || work_to_do());
-		if (!remotify_work())
-			wait_event_idle_timeout(wake, kthread_should_stop(), STALLED_RETRY);
+		remotify_work();
 	}
 	return 0;
 }
@@ -258,19 +281,13 @@ unsigned long remotify_shrink(unsigned long nr)
 	return dropped;
 }
 
-/* Whether pages are on their way to a peer, or could be. */
-static bool may_make_room(void)
+bool remotify_may_make_room(void)
 {
 	struct r2net_peer *peer;
-	unsigned int nr = 0;
-	struct batch *batch;
 
-	spin_lock(&idle_lock);
-	list_for_each_entry(batch, &idle, link)
-		nr++;
-	spin_unlock(&idle_lock);
-	if (nr < NR_BATCHES)
-		return true;
+	/* Batches that nobody answers are no hope: those of a dead peer stay under way until it is declared so. */
+	if (READ_ONCE(nr_busy))
+		return time_before(jiffies, READ_ONCE(progress) + HOPE);
 	peer = zcache_pages() ? r2net_peer_with_space() : NULL;
 	if (peer)
 		r2net_peer_put(peer);
@@ -283,7 +300,7 @@ bool remotify_wait_for_room(unsigned long timeout)
 
 	WRITE_ONCE(shrink, true);
 	remotify_wake();
-	return may_make_room() && wait_event_idle_timeout(room, atomic_long_read(&rooms) != before, timeout);
+	return wait_event_idle_timeout(room, atomic_long_read(&rooms) != before, timeout);
 }
 
 u64 remotify_need(void)
@@ -332,6 +349,7 @@ void remotify_exit(void)
 {
 	unsigned int i;
 
+	INIT_LIST_HEAD(&idle);
 	for (i = 0; i < NR_BATCHES; i++)
 		vfree(batches[i].bytes);
 	kvfree(batches);

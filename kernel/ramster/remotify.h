@@ -16,13 +16,10 @@ void remotify_wake(void);
 /* Makes room for @nr more pages, as a shrinker asks. Never sleeps. Returns how many copies it dropped at once. */
 unsigned long remotify_shrink(unsigned long nr);
 
-/**
- * remotify_wait_for_room - wait until pages have left zcache
- * @timeout: jiffies
- *
- * Sleeps. Returns true when some have left, so that a store may succeed now; false if none did, or if there is no hope:
- * no peer that takes any and no WRITE under way.
- */
+/* Whether pages are on their way to a peer, or could be. Any context that may take a mutex. */
+bool remotify_may_make_room(void);
+
+/* Sleeps until pages have left zcache, for @timeout jiffies at most. Returns whether some have. */
 bool remotify_wait_for_room(unsigned long timeout);
 
 /* Bytes of remote space wanted beyond what is leased. Any context. */

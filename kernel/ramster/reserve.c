@@ -5,6 +5,8 @@
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
 #include <linux/vmstat.h>
 
 #include "reserve.h"
@@ -13,10 +15,21 @@
 #define STORE_FLOOR_EIGHTHS 5
 #define SEND_SHARE 4
 
-/* The kernel's formula for min_free_kbytes, which modules cannot read. Pages. */
+/* What the kernel keeps free: vm.min_free_kbytes, in pages. */
 static unsigned long reserve_pages(void)
 {
-	return int_sqrt((totalram_pages() << (PAGE_SHIFT - 10)) * 16) >> (PAGE_SHIFT - 10);
+	unsigned long pages = 0;
+	struct zone *zone;
+	int node, i;
+
+	for_each_online_node(node)
+	{
+		for (i = 0; i < MAX_NR_ZONES; i++) {
+			zone = &NODE_DATA(node)->node_zones[i];
+			pages += min_wmark_pages(zone);
+		}
+	}
+	return pages;
 }
 
 gfp_t reserve_store_gfp(void)

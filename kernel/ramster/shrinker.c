@@ -12,7 +12,12 @@ static struct shrinker *shrinker;
 
 static unsigned long shrinker_count(struct shrinker *unused, struct shrink_control *sc)
 {
-	return zcache_clean_pages() ?: SHRINK_EMPTY;
+	u64 nr = zcache_clean_pages();
+
+	/* Memory is short all the time on a node that swaps; zpages below the mark are worth their RAM even then. */
+	if (zcache_above_low())
+		nr += zcache_pages();
+	return nr ?: SHRINK_EMPTY;
 }
 
 static unsigned long shrinker_scan(struct shrinker *unused, struct shrink_control *sc)

@@ -153,6 +153,11 @@ static struct attribute *swapdev_attrs[] = {
 };
 ATTRIBUTE_GROUPS(swapdev);
 
+dev_t swapdev_devt(void)
+{
+	return disk_devt(swapdev.disk);
+}
+
 int swapdev_init(void)
 {
 	int err;

@@ -42,7 +42,10 @@ void swapdev_free_page(struct swapdev *dev, unsigned long index);
 int swapdev_io_init(struct swapdev *dev);
 void swapdev_io_exit(struct swapdev *dev);
 
-/* swapdev.c */
+/* swapdev.c: the disk. */
+
+/* The disk's device number. Any context, from swapdev_init() on. */
+dev_t swapdev_devt(void);
 
 /* May sleep. */
 int swapdev_init(void);

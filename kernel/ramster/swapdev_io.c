@@ -22,6 +22,7 @@
 #define LOADS_RESERVE 64 /* loads that can be under way when memory is short */
 #define LOAD_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 #define ROOM_WAIT (2 * HZ) /* without any room made; then the fallback or an error */
+#define ROOM_POLL (HZ / 50)
 
 struct swapdev_load {
 	struct tmem_load load;
@@ -98,14 +99,23 @@ static int store_page(struct swapdev *dev, unsigned long index, struct page *pag
 	return err;
 }
 
-/* Waits for a store to succeed, as long as there is hope. In the writes' worker. */
+/*
+ * Tries until the store succeeds, as long as there is hope: pages are leaving zcache, or memory is short, which may pass.
+ * In the writes' worker. Later writes do not queue up behind it: each of them that succeeds frees a page.
+ */
 static int store_page_wait(struct swapdev *dev, unsigned long index, struct page *page)
 {
+	unsigned long end = jiffies + ROOM_WAIT;
 	int err;
 
-	do {
-		err = store_page(dev, index, page);
-	} while (err && remotify_wait_for_room(ROOM_WAIT));
+	while ((err = store_page(dev, index, page))) {
+		if (time_after(jiffies, end))
+			break;
+		if (err == -ENOSPC ? !remotify_may_make_room() : backing_is_open(&dev->backing))
+			break;
+		if (remotify_wait_for_room(ROOM_POLL))
+			end = jiffies + ROOM_WAIT;
+	}
 	return err;
 }
 
@@ -114,12 +124,8 @@ static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, b
 	unsigned long index = bio_index(bio);
 	int err;
 
-	if (!may_sleep) {
-		/* Behind writes that wait, not past them. */
-		if (!bio_list_empty(&dev->writes.bios))
-			return -EAGAIN;
+	if (!may_sleep)
 		return store_page(dev, index, page) ? -EAGAIN : 0;
-	}
 	err = store_page_wait(dev, index, page);
 	if (!err)
 		return 0;
@@ -171,15 +177,11 @@ static void serve_deferred(struct swapdev *dev, struct swapdev_deferred *deferre
 
 	for (;;) {
 		spin_lock(&deferred->lock);
-		bio = bio_list_peek(&deferred->bios);
+		bio = bio_list_pop(&deferred->bios);
 		spin_unlock(&deferred->lock);
 		if (!bio)
 			return;
 		serve_pages(dev, bio, true);
-		/* It stood at the head meanwhile, so that later ones queued behind it. */
-		spin_lock(&deferred->lock);
-		bio_list_pop(&deferred->bios);
-		spin_unlock(&deferred->lock);
 		bio_endio(bio);
 	}
 }

@@ -55,16 +55,17 @@ static void entry_release(void *entry)
 
 int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local)
 {
-	void *entry = ERR_PTR(-ENOSPC), *old;
 	gfp_t gfp = reserve_store_gfp();
 	struct zpage *zpage = NULL;
+	void *entry = NULL, *old;
+	int err = -ENOSPC;
 
 	if (index <= TMEM_MAX_INDEX)
-		entry = zcache_store(page, keep_local, gfp);
-	if (IS_ERR(entry)) {
+		err = zcache_store(page, keep_local, gfp, &entry);
+	if (err) {
 		count(stores_refused);
-		trace_ramster_store(pool->id, index, 0, PTR_ERR(entry));
-		return PTR_ERR(entry);
+		trace_ramster_store(pool->id, index, 0, err);
+		return err;
 	}
 	if (entry_is_zpage(entry)) {
 		zpage = entry;
@@ -164,9 +165,8 @@ static void load_remote(struct tmem_load *load, void *entry, struct r2net_peer *
 	fetch_load(load, entry, peer, slot, &plan);
 }
 
-void tmem_load(struct tmem_load *load)
+static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 {
-	struct tmem_pool *pool = load->pool;
 	unsigned long index = load->index;
 	struct r2net_peer *peer = NULL;
 	struct zpage *zpage = NULL;
@@ -179,7 +179,8 @@ void tmem_load(struct tmem_load *load)
 		peer = extent_pin(entry, tmem_owner(pool, index), &slot);
 	} else if (entry_is_zpage(entry)) {
 		zpage = entry;
-		if (zpage->state == ZPAGE_FETCHING) {
+		/* That state begins and ends under this lock. */
+		if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
 			list_add_tail(&load->link, &zpage->waiters);
 			xa_unlock(&pool->pages);
 			load_ahead(pool, index);
@@ -197,6 +198,15 @@ void tmem_load(struct tmem_load *load)
 		load_same(load, entry);
 	else
 		load_remote(load, entry, peer, &slot);
+}
+
+void tmem_load(struct tmem_load *load)
+{
+	/* Once the load is done its front end may let go of the pool, while pages are still to be read ahead. */
+	struct tmem_pool *pool = tmem_pool_get(load->pool);
+
+	load_begin(pool, load);
+	tmem_pool_put(pool);
 }
 
 struct waited_load {
@@ -281,14 +291,21 @@ bool tmem_remotified(struct zpage *zpage, void *entry)
 void tmem_drop_clean(struct zpage *zpage)
 {
 	struct xarray *pages = &zpage->pool->pages;
-	bool same;
+	void *remote = zpage->remote;
+	bool same, only = false;
 
 	xa_lock(pages);
 	same = xa_load(pages, zpage->index) == zpage;
-	if (same)
-		__xa_store(pages, zpage->index, zpage->remote, 0);
+	if (same && extent_is_dead(remote)) {
+		only = true;
+		zcache_keep_clean(zpage);
+	} else if (same) {
+		__xa_store(pages, zpage->index, remote, 0);
+	}
 	xa_unlock(pages);
-	if (same)
+	if (only)
+		extent_free(remote); /* the copy is the page now */
+	else if (same)
 		zcache_forget(zpage);
 	zpage_put(zpage);
 }
@@ -389,7 +406,7 @@ void tmem_pool_destroy(struct tmem_pool *pool)
 	mutex_lock(&pools_lock);
 	list_del(&pool->link);
 	mutex_unlock(&pools_lock);
-	tmem_invalidate_range(pool, 0, TMEM_MAX_INDEX);
+	tmem_invalidate_range(pool, 0, TMEM_MAX_INDEX + 1UL);
 	tmem_pool_put(pool);
 }
 

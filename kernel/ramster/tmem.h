@@ -87,7 +87,10 @@ struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index
 /* A zpage's bytes stand in a slot now: @entry replaces it. Returns false if it had been freed or rewritten. */
 bool tmem_remotified(struct zpage *zpage, void *entry);
 
-/* A copy that zcache_take_clean() gave is dropped: the index points to its slot again. Takes over the reference. */
+/*
+ * A copy is dropped: the index points to its slot again. If the slot is lost with a dead peer the copy becomes the page.
+ * Takes over the reference.
+ */
 void tmem_drop_clean(struct zpage *zpage);
 
 /**

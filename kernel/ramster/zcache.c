@@ -2,7 +2,7 @@
 /*
  * zcache.c - compresses pages into local RAM and keeps them in the order of their age.
  */
-#include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -122,45 +122,49 @@ static struct zpage *zpage_new(enum zpage_state state, gfp_t gfp)
 	return zpage;
 }
 
-void *zcache_store(struct page *page, bool keep_local, gfp_t gfp)
+/* The one place where a zpage's state changes. Loads look at it under the index's lock alone. */
+static void zpage_set_state(struct zpage *zpage, enum zpage_state state)
+{
+	lockdep_assert_held(&zcache.lock);
+	WRITE_ONCE(zpage->state, state);
+}
+
+int zcache_store(struct page *page, bool keep_local, gfp_t gfp, void **entry)
 {
 	struct zpage *zpage;
 	const void *mem;
+	int err = 0;
 	u64 word;
-	int err;
 
 	mem = kmap_local_page(page);
 	if (page_same(mem, &word)) {
-		kunmap_local(mem);
 		count(stores_same);
-		return entry_same(word);
+		*entry = entry_same(word);
+		goto out;
 	}
 	err = -ENOSPC;
 	if (zcache_full())
-		goto err_unmap;
+		goto out;
 	err = -ENOMEM;
 	zpage = zpage_new(ZPAGE_NEW, gfp);
 	if (!zpage)
-		goto err_unmap;
+		goto out;
 	zpage->keep_local = keep_local;
 	err = zpage_compress(zpage, mem, gfp);
 	if (err)
-		goto err_zpage;
+		zpage_put(zpage);
+	else
+		*entry = zpage;
+out:
 	kunmap_local(mem);
-	return zpage;
-
-err_zpage:
-	zpage_put(zpage);
-err_unmap:
-	kunmap_local(mem);
-	return ERR_PTR(err);
+	return err;
 }
 
 void zcache_stored(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
 	if (zpage->state == ZPAGE_NEW) {
-		zpage->state = ZPAGE_STORED;
+		zpage_set_state(zpage, ZPAGE_STORED);
 		if (!zpage->keep_local)
 			list_add_tail(&zpage->lru, &zcache.stored);
 	}
@@ -190,11 +194,11 @@ int zcache_fill(struct zpage *zpage, const void *bytes, size_t len)
 void zcache_fetched(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
-	zpage->state = ZPAGE_CLEAN;
+	zpage_set_state(zpage, ZPAGE_CLEAN);
 	INIT_LIST_HEAD(&zpage->lru);
 	list_add_tail(&zpage->lru, &zcache.clean);
-	spin_unlock(&zcache.lock);
 	atomic_long_inc(&zcache.nr_clean);
+	spin_unlock(&zcache.lock);
 }
 
 int zcache_decompress(u8 compressor, const void *bytes, size_t len, struct page *page)
@@ -251,7 +255,7 @@ void zcache_forget(struct zpage *zpage)
 		list_del_init(&zpage->lru);
 	if (zpage->state == ZPAGE_CLEAN)
 		atomic_long_dec(&zcache.nr_clean);
-	zpage->state = ZPAGE_DEAD;
+	zpage_set_state(zpage, ZPAGE_DEAD);
 	spin_unlock(&zcache.lock);
 	zpage_put(zpage);
 }
@@ -264,7 +268,7 @@ struct zpage *zcache_take_coldest(void)
 	zpage = list_first_entry_or_null(&zcache.stored, struct zpage, lru);
 	if (zpage) {
 		list_del_init(&zpage->lru);
-		zpage->state = ZPAGE_SENDING;
+		zpage_set_state(zpage, ZPAGE_SENDING);
 		zpage_get(zpage);
 	}
 	spin_unlock(&zcache.lock);
@@ -275,7 +279,7 @@ void zcache_return(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
 	if (zpage->state == ZPAGE_SENDING) {
-		zpage->state = ZPAGE_STORED;
+		zpage_set_state(zpage, ZPAGE_STORED);
 		list_add(&zpage->lru, &zcache.stored);
 	}
 	spin_unlock(&zcache.lock);
@@ -294,6 +298,17 @@ struct zpage *zcache_take_clean(void)
 	}
 	spin_unlock(&zcache.lock);
 	return zpage;
+}
+
+void zcache_keep_clean(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	list_del_init(&zpage->lru);
+	zpage->remote = NULL;
+	zpage->state = ZPAGE_STORED;
+	list_add_tail(&zpage->lru, &zcache.stored);
+	spin_unlock(&zcache.lock);
+	atomic_long_dec(&zcache.nr_clean);
 }
 
 void zcache_compact(void)

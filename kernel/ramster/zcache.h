@@ -47,11 +47,12 @@ struct zpage {
  * @page: locked or otherwise unchanging, mapped or not
  * @keep_local: never to be sent to a peer
  * @gfp: what to allocate with, not sleeping
+ * @entry: where what the index shall hold is left: a value for a page of one word (which may look like an error pointer),
+ *         or a zpage in state NEW with one reference
  *
- * Never sleeps. Returns what the index shall hold: a value for a page of one word, or a zpage in state NEW with one
- * reference; ERR_PTR(-ENOSPC) when zcache is at its limit, ERR_PTR(-ENOMEM) when memory is short.
+ * Never sleeps. Returns 0; -ENOSPC when zcache is at its limit; -ENOMEM when memory is short.
  */
-void *zcache_store(struct page *page, bool keep_local, gfp_t gfp);
+int zcache_store(struct page *page, bool keep_local, gfp_t gfp, void **entry);
 
 /* The zpage is in the index now: lets it age. Never sleeps. Takes over nothing; the caller still holds a reference. */
 void zcache_stored(struct zpage *zpage);
@@ -108,6 +109,9 @@ void zcache_return(struct zpage *zpage);
  * Returns it with a reference for the caller, off the list, or NULL. The caller makes the index forget it. Never sleeps.
  */
 struct zpage *zcache_take_clean(void);
+
+/* A CLEAN zpage, whose slot is lost, becomes the only copy: STORED. Never sleeps; under the pool's xa_lock. */
+void zcache_keep_clean(struct zpage *zpage);
 
 /* Whether more is held than may stay, so that remotify should work (and for how long once it does). */
 bool zcache_above_high(void);

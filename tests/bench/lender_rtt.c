@@ -69,7 +69,7 @@ static void echo_serve(int listener)
 /* Returns a socket to it. */
 static int echo_start(pid_t *pid)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
 	socklen_t length = sizeof(address);
 
@@ -212,7 +212,7 @@ static bool run(const char *place, int cpu, int asker_cpu, FILE *raw)
 {
 	static uint32_t echo_ns[SAMPLES], lender_ns[SAMPLES];
 	struct lender_lease lease;
-	struct wire_lender lender = {0};
+	struct wire_lender lender = { 0 };
 	struct request request;
 	int echo_fd, lender_fd;
 	pid_t echo;

@@ -41,7 +41,7 @@ struct hello_frame {
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
-static const uint8_t token[R2NET_TOKEN_LEN] = {1, 2, 3};
+static const uint8_t token[R2NET_TOKEN_LEN] = { 1, 2, 3 };
 static struct lender_lease leases[EXTENTS];
 static uint64_t instance = 1; /* of OWNER; leases are bound to it */
 
@@ -154,16 +154,16 @@ static size_t make_hello(struct hello_frame *frame, const uint8_t *input, size_t
 	size_t i;
 
 	*frame = (struct hello_frame){
-		.hdr = {.magic = cpu_to_le32(R2NET_MAGIC),
-			.version = R2NET_VERSION,
-			.type = R2NET_HELLO,
-			.length = cpu_to_le32(sizeof(frame->hello))},
-		.hello = {.version_min = cpu_to_le16(R2NET_VERSION),
-			  .version_max = cpu_to_le16(R2NET_VERSION),
-			  .owner = cpu_to_le32(OWNER),
-			  .owner_instance = cpu_to_le64(instance),
-			  .role = cpu_to_le16(role),
-			  .window = cpu_to_le16(1)},
+		.hdr = { .magic = cpu_to_le32(R2NET_MAGIC),
+			 .version = R2NET_VERSION,
+			 .type = R2NET_HELLO,
+			 .length = cpu_to_le32(sizeof(frame->hello)) },
+		.hello = { .version_min = cpu_to_le16(R2NET_VERSION),
+			   .version_max = cpu_to_le16(R2NET_VERSION),
+			   .owner = cpu_to_le32(OWNER),
+			   .owner_instance = cpu_to_le64(instance),
+			   .role = cpu_to_le16(role),
+			   .window = cpu_to_le16(1) },
 	};
 	memcpy(frame->hello.token, token, sizeof(token));
 	for (i = 0; i < size && i < sizeof(*frame); i++)
@@ -212,7 +212,7 @@ static void check_invariants(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	struct connection conn = {.peer = "fuzzer", .wake = -1};
+	struct connection conn = { .peer = "fuzzer", .wake = -1 };
 	static uint8_t frames[MAX_INPUT];
 	struct hello_frame hello;
 	bool control;

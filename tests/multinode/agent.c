@@ -71,7 +71,7 @@ static void port_write(const void *data, size_t size)
 			from += n;
 			size -= n;
 		} else if (errno == EAGAIN) {
-			poll(&(struct pollfd){.fd = port, .events = POLLOUT}, 1, -1);
+			poll(&(struct pollfd){ .fd = port, .events = POLLOUT }, 1, -1);
 		} else if (errno != EINTR) {
 			die("the lab's port: %s", strerror(errno));
 		}
@@ -86,7 +86,7 @@ struct packet {
 
 static void send_packet(struct packet *packet, int channel, uint8_t type, uint32_t length)
 {
-	packet->header = (struct agent_frame){.length = length, .channel = channel, .type = type};
+	packet->header = (struct agent_frame){ .length = length, .channel = channel, .type = type };
 	port_write(packet, sizeof(packet->header) + length);
 }
 
@@ -183,7 +183,7 @@ static int spawn(pid_t *pid, char **argv, struct ends *ends, uint8_t flags, cons
 
 static void run(int number, uint8_t flags, char *text, uint32_t length)
 {
-	struct ends ends = {{-1, -1, -1}, {-1, -1, -1}};
+	struct ends ends = { { -1, -1, -1 }, { -1, -1, -1 } };
 	struct channel *channel = &channels[number];
 	char *argv[AGENT_MAX_ARGUMENTS + 1], terminal[32] = "";
 	int count = 0, error = 0;
@@ -391,9 +391,9 @@ static void watch(struct pollfd *polls)
 		struct channel *channel = &channels[i];
 		bool read_on = channel->pid && channel->credit;
 
-		polls[0] = (struct pollfd){.fd = channel->pid && channel->fill ? channel->in : -1, .events = POLLOUT};
-		polls[1] = (struct pollfd){.fd = read_on ? channel->out : -1, .events = POLLIN};
-		polls[2] = (struct pollfd){.fd = read_on ? channel->err : -1, .events = POLLIN};
+		polls[0] = (struct pollfd){ .fd = channel->pid && channel->fill ? channel->in : -1, .events = POLLOUT };
+		polls[1] = (struct pollfd){ .fd = read_on ? channel->out : -1, .events = POLLIN };
+		polls[2] = (struct pollfd){ .fd = read_on ? channel->err : -1, .events = POLLIN };
 	}
 }
 
@@ -418,8 +418,8 @@ int main(int argc, char **argv)
 		die("%s: %s", argv[1], strerror(errno));
 	send_number(0, AGENT_READY, 0);
 	for (;;) {
-		polls[0] = (struct pollfd){.fd = port, .events = POLLIN};
-		polls[1] = (struct pollfd){.fd = signals, .events = POLLIN};
+		polls[0] = (struct pollfd){ .fd = port, .events = POLLIN };
+		polls[1] = (struct pollfd){ .fd = signals, .events = POLLIN };
 		watch(polls + 2);
 		if (poll(polls, 2 + 3 * AGENT_CHANNELS, -1) < 0)
 			continue;

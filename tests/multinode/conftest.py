@@ -16,11 +16,13 @@ import shutil
 import pytest
 
 import labnet
+import ramster
 from labnet import paths
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "lab(**settings): the lab of this test or module, see labnet.Lab.up")
+    config.addinivalue_line("markers", "cluster(**settings): RAMster on that lab, see ramster.Cluster")
     config.addinivalue_line("markers", "allow_splats(*regexes): console lines that do not fail this test")
 
 
@@ -93,3 +95,11 @@ def lab(request, lab_holder):
         lab_holder.key = key
     if splats:
         pytest.fail("a kernel complained:\n" + "\n".join(splats[:20]), pytrace=False)
+
+
+@pytest.fixture
+def cluster(request, lab):
+    """RAMster on all nodes of the lab, anew for each test; the settings of @pytest.mark.cluster are ramster.Cluster's."""
+    marker = request.node.get_closest_marker("cluster")
+    with ramster.Cluster(lab, **(marker.kwargs if marker else {})) as cluster:
+        yield cluster

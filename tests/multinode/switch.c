@@ -138,7 +138,7 @@ static void capture(struct port *port, const char *frame, uint32_t size)
 
 static const char *capture_set(struct port *port, const char *path)
 {
-	static const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, MAX_FRAME, 1};
+	static const uint32_t header[6] = { 0xa1b2c3d4, 4u << 16 | 2, 0, 0, MAX_FRAME, 1 };
 
 	if (port->capture)
 		fclose(port->capture);
@@ -228,7 +228,7 @@ static void deliver(struct link *link, struct port *port, const char *frame, uin
 	link->bytes += size - 4;
 	if (port->capture)
 		capture(port, frame, size);
-	port->batch[port->batched++] = (struct iovec){(char *)frame, size};
+	port->batch[port->batched++] = (struct iovec){ (char *)frame, size };
 	if (port->batched == BATCH)
 		port_flush(port);
 }
@@ -365,7 +365,7 @@ static void port_accept(struct port *port)
 
 static void port_listen(struct port *port, const char *directory, const char *name)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	port->name = name;
 	port->fd = -1;
@@ -420,7 +420,7 @@ static void print_links(void)
 
 static void command(char *line)
 {
-	char *word[4] = {strtok(line, " "), strtok(NULL, " "), strtok(NULL, " "), strtok(NULL, "")};
+	char *word[4] = { strtok(line, " "), strtok(NULL, " "), strtok(NULL, " "), strtok(NULL, "") };
 	int from = port_find(word[1]), to = port_find(word[2]);
 	const char *error = "unknown command";
 	bool is_link = from >= 0 && to >= 0 && word[3];
@@ -493,13 +493,13 @@ int main(int argc, char **argv)
 	for (;;) {
 		int timeout = release_due();
 
-		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+		polls[0] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
 		for (int i = 0; i < port_count; i++) {
 			bool waiting = ports[i].backlog_at < ports[i].backlog_fill;
 
-			polls[1 + 2 * i] = (struct pollfd){.fd = ports[i].listener, .events = POLLIN};
+			polls[1 + 2 * i] = (struct pollfd){ .fd = ports[i].listener, .events = POLLIN };
 			polls[2 + 2 * i] =
-				(struct pollfd){.fd = ports[i].fd, .events = POLLIN | (waiting ? POLLOUT : 0)};
+				(struct pollfd){ .fd = ports[i].fd, .events = POLLIN | (waiting ? POLLOUT : 0) };
 		}
 		if (poll(polls, 1 + 2 * port_count, timeout) < 0)
 			continue;

@@ -2,8 +2,14 @@
 #
 # Programs that run in the lab's nodes: linked statically, as the nodes have few libraries.
 
-NODE_PROGRAMS := $(B)/tests/programs/pagecheck
+NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer nltest pagecheck pagehold redischeck)
 PROGRAMS += $(NODE_PROGRAMS)
 
-$(B)/tests/programs/pagecheck: $(B)/tests/programs/pagecheck.o $(B)/tests/programs/pages.o
+$(B)/tests/programs/pagecheck: $(B)/tests/programs/pages.o
+$(B)/tests/programs/pagehold: $(B)/tests/programs/pages.o
+$(B)/tests/programs/nltest: $(B)/tests/programs/nl.o
+$(B)/tests/programs/badpeer: $(addprefix $(B)/tests/programs/,nl.o pages.o)
+$(B)/tests/programs/redischeck: $(B)/tests/programs/pages.o
+
+$(NODE_PROGRAMS): %: %.o
 	$(CC) $(ALL_CFLAGS) -static -o $@ $^ $(LDFLAGS)

@@ -203,8 +203,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	arguments(&c, argc, argv);
-	c.memory = mmap(NULL, c.pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			0);
+	c.memory = mmap(NULL, c.pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			-1, 0);
 	c.versions = calloc(c.pages, sizeof(*c.versions));
 	c.templates = malloc(TEMPLATES * PAGE_BYTES);
 	if (c.memory == MAP_FAILED || !c.versions || !c.templates) {

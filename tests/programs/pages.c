@@ -77,7 +77,8 @@ static uint64_t first_word(uint64_t seed, uint64_t number, uint32_t version)
 
 void page_fill(void *page, enum page_kind kind, uint64_t seed, uint64_t number, uint32_t version)
 {
-	uint64_t state = page_state(seed, number, version), *words = page, same = pages_random(&state) >> (number % 2 ? 0 : 8);
+	uint64_t state = page_state(seed, number, version), *words = page,
+		 same = pages_random(&state) >> (number % 2 ? 0 : 8);
 	size_t i;
 
 	words[0] = kind == PAGE_SAME ? same : first_word(seed, number, version);

@@ -26,8 +26,8 @@ static void write_all_but_one(int fd, const struct lender_lease *made)
 		struct r2net_hdr hdr;
 		struct r2net_item items[2];
 		uint8_t page[4096];
-	} frame = {.hdr = wire_header(R2NET_WRITE, 2, sizeof(frame.items) + sizeof(frame.page) + 1, 5),
-		   .items = {wire_item(made, 0, sizeof(frame.page)), wire_item(made, 0, 1)}};
+	} frame = { .hdr = wire_header(R2NET_WRITE, 2, sizeof(frame.items) + sizeof(frame.page) + 1, 5),
+		    .items = { wire_item(made, 0, sizeof(frame.page)), wire_item(made, 0, 1) } };
 
 	frame.items[1].generation = 0;
 	assert_true(wire_send(fd, &frame, sizeof(frame)));
@@ -131,11 +131,9 @@ static void fences_of_many_connections_are_all_answered(void **state)
 
 static void release_waits_for_a_write_that_ends_soon(void **state)
 {
-	struct lender_request request = {.protocol = LENDER_PROTOCOL,
-					 .command = LENDER_RELEASE,
-					 .owner = OWNER,
-					 .instance = INSTANCE,
-					 .count = 1};
+	struct lender_request request = {
+		.protocol = LENDER_PROTOCOL, .command = LENDER_RELEASE, .owner = OWNER, .instance = INSTANCE, .count = 1
+	};
 	struct lender_lease made = lease(SIZE);
 	int data = join(R2NET_ROLE_DATA), other = join(R2NET_ROLE_DATA);
 	struct r2net_item item = wire_item(&made, 8192, 4096);
@@ -147,7 +145,7 @@ static void release_waits_for_a_write_that_ends_soon(void **state)
 	/* Once the lease is closed nobody else gets in. */
 	do {
 		assert_true(wire_read(other, 9, &item, 1));
-		assert_int_equal(wire_answer(other, &(uint64_t){0}, statuses, back, NULL), 1);
+		assert_int_equal(wire_answer(other, &(uint64_t){ 0 }, statuses, back, NULL), 1);
 	} while (statuses[0] == R2NET_OK);
 	assert_int_equal(statuses[0], R2NET_ESTALE);
 	write_last_one(data);
@@ -204,7 +202,7 @@ static void release_shuts_a_read_that_nobody_takes(void **state)
 
 static void expel_ends_everything(void **state)
 {
-	struct lender_request request = {.command = LENDER_EXPEL, .owner = OWNER, .instance = INSTANCE};
+	struct lender_request request = { .command = LENDER_EXPEL, .owner = OWNER, .instance = INSTANCE };
 	int data = join(R2NET_ROLE_DATA), control = join(R2NET_ROLE_CONTROL);
 	struct lender_lease made[3], others;
 	struct lender_reply reply;
@@ -246,7 +244,7 @@ static void admit_replaces_the_token(void **state)
 
 static void leases_are_limited_and_listed(void **state)
 {
-	struct lender_request list = {.command = LENDER_LIST}, limit = {.command = LENDER_LIMIT, .limit = SIZE};
+	struct lender_request list = { .command = LENDER_LIST }, limit = { .command = LENDER_LIMIT, .limit = SIZE };
 	struct lender_lease made[LENDER_MAX_LEASES];
 	struct lender_reply reply;
 	unsigned int i;
@@ -269,16 +267,16 @@ static void leases_are_limited_and_listed(void **state)
 
 static void bad_packets_change_nothing(void **state)
 {
-	struct lender_request good = {.protocol = LENDER_PROTOCOL,
-				      .command = LENDER_LEASE,
-				      .owner = OWNER,
-				      .instance = INSTANCE,
-				      .count = 1,
-				      .extent_size = SIZE};
+	struct lender_request good = { .protocol = LENDER_PROTOCOL,
+				       .command = LENDER_LEASE,
+				       .owner = OWNER,
+				       .instance = INSTANCE,
+				       .count = 1,
+				       .extent_size = SIZE };
 	struct lender_request bad;
 	static uint8_t big[sizeof(good) + 1];
 	struct lender_reply reply;
-	size_t lengths[] = {1, sizeof(good) - 1, sizeof(big)};
+	size_t lengths[] = { 1, sizeof(good) - 1, sizeof(big) };
 	unsigned int i;
 
 	memcpy(big, &good, sizeof(good));
@@ -366,7 +364,7 @@ static void two_lenders_do_not_share_a_path(void **state)
 /* Returns from a child what a command by user 65534 gets: 0 for a closed door. */
 static int stranger(void)
 {
-	struct lender_request request = {.command = LENDER_STATUS};
+	struct lender_request request = { .command = LENDER_STATUS };
 	struct lender_reply reply;
 	int door;
 

@@ -39,7 +39,7 @@ static struct extent *pin(const struct lender_lease *lease)
 
 static struct lender_status usage(void)
 {
-	struct lender_status status = {0};
+	struct lender_status status = { 0 };
 
 	extent_usage(&status);
 	return status;
@@ -277,7 +277,7 @@ static void *race_thread(void *argument)
 
 static void pins_race_with_ends(void **state)
 {
-	struct race race = {.current = 1};
+	struct race race = { .current = 1 };
 	struct lender_lease lease;
 	pthread_t threads[3];
 	struct extent *extent;

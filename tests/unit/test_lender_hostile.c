@@ -88,7 +88,7 @@ static void frames_of_another_role_end_their_connection(void **state)
 	const struct r2net_hdr hello = wire_header(R2NET_HELLO, 0, sizeof(struct r2net_hello), 1);
 	const struct r2net_hdr read = wire_header(R2NET_READ, 1, sizeof(struct r2net_item), 1);
 	const struct r2net_hdr write = wire_header(R2NET_WRITE, 1, sizeof(struct r2net_item) + 8, 1);
-	const struct r2net_hdr *wrong[] = {&ping, &fence, &hello, &read, &write};
+	const struct r2net_hdr *wrong[] = { &ping, &fence, &hello, &read, &write };
 	unsigned int i;
 
 	for (i = 0; i < 5; i++) {
@@ -106,7 +106,7 @@ static void bad_fences_end_their_connection(void **state)
 	struct {
 		struct r2net_hdr hdr;
 		struct r2net_fence fence;
-	} frame = {.hdr = wire_header(R2NET_FENCE, 0, sizeof(frame.fence), 1)};
+	} frame = { .hdr = wire_header(R2NET_FENCE, 0, sizeof(frame.fence), 1) };
 	uint64_t before = wire_status(lender.door).malformed;
 	int fd = join(R2NET_ROLE_CONTROL);
 
@@ -126,16 +126,16 @@ static void bad_lengths_end_their_connection(void **state)
 		unsigned int items;
 		uint32_t lengths[2], frame; /* bytes of payload in the frame's length */
 	} bad[] = {
-		{R2NET_WRITE, 1, {0}, 8},
-		{R2NET_WRITE, 1, {R2NET_MAX_ITEM_LEN + 1}, R2NET_MAX_ITEM_LEN},
-		{R2NET_WRITE, 1, {UINT32_MAX}, R2NET_MAX_ITEM_LEN},
-		{R2NET_WRITE, 1, {8}, 9},
-		{R2NET_WRITE, 1, {9}, 8},
-		{R2NET_WRITE, 2, {8, 0}, 8},
-		{R2NET_WRITE, 2, {UINT32_MAX, 9}, 8},
-		{R2NET_READ, 1, {0}, 0},
-		{R2NET_READ, 1, {R2NET_MAX_ITEM_LEN + 1}, 0},
-		{R2NET_READ, 2, {8, UINT32_MAX}, 0},
+		{ R2NET_WRITE, 1, { 0 }, 8 },
+		{ R2NET_WRITE, 1, { R2NET_MAX_ITEM_LEN + 1 }, R2NET_MAX_ITEM_LEN },
+		{ R2NET_WRITE, 1, { UINT32_MAX }, R2NET_MAX_ITEM_LEN },
+		{ R2NET_WRITE, 1, { 8 }, 9 },
+		{ R2NET_WRITE, 1, { 9 }, 8 },
+		{ R2NET_WRITE, 2, { 8, 0 }, 8 },
+		{ R2NET_WRITE, 2, { UINT32_MAX, 9 }, 8 },
+		{ R2NET_READ, 1, { 0 }, 0 },
+		{ R2NET_READ, 1, { R2NET_MAX_ITEM_LEN + 1 }, 0 },
+		{ R2NET_READ, 2, { 8, UINT32_MAX }, 0 },
 	};
 	struct lender_lease made = lease(SIZE);
 	struct {
@@ -159,15 +159,15 @@ static void bad_lengths_end_their_connection(void **state)
 /* Cuts a WRITE of two items at every interesting byte and hangs up. */
 static void frames_cut_short_end_their_connection(void **state)
 {
-	static const size_t cuts[] = {1, 23, 24, 25, 39, 40, 41, 55, 56, 57, 56 + 8, 56 + 15};
+	static const size_t cuts[] = { 1, 23, 24, 25, 39, 40, 41, 55, 56, 57, 56 + 8, 56 + 15 };
 	uint64_t before = wire_status(lender.door).malformed;
 	struct lender_lease made = lease(SIZE);
 	struct {
 		struct r2net_hdr hdr;
 		struct r2net_item items[2];
 		uint8_t payload[16];
-	} frame = {.hdr = wire_header(R2NET_WRITE, 2, 2 * sizeof(struct r2net_item) + 16, 1),
-		   .items = {wire_item(&made, 0, 8), wire_item(&made, 8, 8)}};
+	} frame = { .hdr = wire_header(R2NET_WRITE, 2, 2 * sizeof(struct r2net_item) + 16, 1),
+		    .items = { wire_item(&made, 0, 8), wire_item(&made, 8, 8) } };
 	unsigned int i;
 	int fd;
 
@@ -195,7 +195,7 @@ static void garbage_is_survived(void **state)
 		int fd = i % 3 ? join(i % 3) : wire_connect(lender.port);
 		fill_payload(4096);
 		if (i % 2) /* some get past the header's first checks */
-			memcpy(payload, &(struct r2net_hdr){.magic = cpu_to_le32(R2NET_MAGIC), .version = 1}, 5);
+			memcpy(payload, &(struct r2net_hdr){ .magic = cpu_to_le32(R2NET_MAGIC), .version = 1 }, 5);
 		wire_send(fd, payload, 1 + random() % 4096);
 		shutdown(fd, SHUT_WR);
 		assert_true(wire_ended(fd));
@@ -209,7 +209,7 @@ static void flood_is_survived(void **state)
 {
 	enum { FLOOD = 1000 };
 	static int fds[FLOOD];
-	struct rlimit limit = {.rlim_cur = FLOOD + 100, .rlim_max = FLOOD + 100};
+	struct rlimit limit = { .rlim_cur = FLOOD + 100, .rlim_max = FLOOD + 100 };
 	time_t until;
 	unsigned int i;
 	int fd;

@@ -84,8 +84,8 @@ static void hello_is_refused(void **state)
 
 static void numbers_come_in_any_order_but_once(void **state)
 {
-	static const uint32_t numbers[] = {500, 7, 499, 1300, 900, 0, UINT32_MAX, UINT32_MAX - 1};
-	static const bool accepted[] = {true, true, true, true, true, false, true, true};
+	static const uint32_t numbers[] = { 500, 7, 499, 1300, 900, 0, UINT32_MAX, UINT32_MAX - 1 };
+	static const bool accepted[] = { true, true, true, true, true, false, true, true };
 	struct r2net_hello hello;
 	unsigned int i;
 
@@ -120,8 +120,8 @@ static void connections_are_limited(void **state)
 
 static void every_size_comes_back(void **state)
 {
-	static const uint32_t sizes[] = {1, 2, 7, 8, 63, 64, 65, 511, 1000, 2048, 3333, 4095, 4096, 4097, 4111, 4112};
-	struct lender_lease leases[2] = {lease(SIZE), lease(2 * SIZE)};
+	static const uint32_t sizes[] = { 1, 2, 7, 8, 63, 64, 65, 511, 1000, 2048, 3333, 4095, 4096, 4097, 4111, 4112 };
+	struct lender_lease leases[2] = { lease(SIZE), lease(2 * SIZE) };
 	unsigned int i, n = sizeof(sizes) / sizeof(sizes[0]);
 	int fd = join(R2NET_ROLE_DATA);
 	struct r2net_item item;
@@ -148,7 +148,7 @@ static void every_size_comes_back(void **state)
 
 static void full_vector_comes_back(void **state)
 {
-	struct lender_lease leases[3] = {lease(SIZE), lease(SIZE), lease(SIZE)};
+	struct lender_lease leases[3] = { lease(SIZE), lease(SIZE), lease(SIZE) };
 	struct r2net_item items[R2NET_MAX_ITEMS];
 	size_t total = 0, length;
 	int fd = join(R2NET_ROLE_DATA);
@@ -193,8 +193,8 @@ static void bad_items_are_answered(void **state)
 {
 	struct lender_lease mine = lease(SIZE), foreign, ended = lease(SIZE), wrong;
 	struct r2net_item items[10];
-	static const uint32_t expect[] = {R2NET_OK,	R2NET_ESTALE, R2NET_ESTALE, R2NET_ESTALE, R2NET_ESTALE,
-					  R2NET_ERANGE, R2NET_ERANGE, R2NET_ERANGE, R2NET_ESTALE, R2NET_OK};
+	static const uint32_t expect[] = { R2NET_OK,	 R2NET_ESTALE, R2NET_ESTALE, R2NET_ESTALE, R2NET_ESTALE,
+					   R2NET_ERANGE, R2NET_ERANGE, R2NET_ERANGE, R2NET_ESTALE, R2NET_OK };
 	int fd = join(R2NET_ROLE_DATA);
 	unsigned int i;
 	size_t length;
@@ -249,9 +249,9 @@ static void slow_frames_are_served(void **state)
 		struct r2net_hdr hdr;
 		struct r2net_item items[2];
 		uint8_t payload[16];
-	} frame = {.hdr = wire_header(R2NET_WRITE, 2, 2 * sizeof(struct r2net_item) + 16, 77),
-		   .items = {wire_item(&made, 0, 8), wire_item(&made, 8, 8)},
-		   .payload = "0123456789abcde"};
+	} frame = { .hdr = wire_header(R2NET_WRITE, 2, 2 * sizeof(struct r2net_item) + 16, 77),
+		    .items = { wire_item(&made, 0, 8), wire_item(&made, 8, 8) },
+		    .payload = "0123456789abcde" };
 	int fd = join(R2NET_ROLE_DATA);
 	struct r2net_item item = wire_item(&made, 0, 16);
 	uint64_t tag;
@@ -303,7 +303,7 @@ static void *work(void *argument)
 static void connections_work_side_by_side(void **state)
 {
 	enum { WORKERS = 6, LEASES = 20 };
-	struct worker workers[WORKERS] = {0};
+	struct worker workers[WORKERS] = { 0 };
 	struct lender_lease leases[4];
 	unsigned int i;
 

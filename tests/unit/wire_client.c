@@ -97,7 +97,7 @@ static bool ended(const struct wire_lender *lender)
 
 bool wire_lender_restart(struct wire_lender *lender, const char *limit)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
+	const struct timespec pause = { .tv_nsec = 2000000 };
 	time_t until = time(NULL) + WIRE_TIMEOUT_S;
 	struct ucred cred;
 	socklen_t length = sizeof(cred);
@@ -132,7 +132,7 @@ bool wire_lender_start(struct wire_lender *lender, const char *limit)
 
 int wire_lender_stop(struct wire_lender *lender)
 {
-	static const char *const names[] = {"door", "door.lock", "log"};
+	static const char *const names[] = { "door", "door.lock", "log" };
 	char path[PATH_SIZE];
 	unsigned int i;
 	int status;
@@ -153,7 +153,7 @@ int wire_lender_stop(struct wire_lender *lender)
 
 static void set_timeouts(int fd)
 {
-	struct timeval tv = {.tv_sec = WIRE_TIMEOUT_S};
+	struct timeval tv = { .tv_sec = WIRE_TIMEOUT_S };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
@@ -161,7 +161,7 @@ static void set_timeouts(int fd)
 
 int wire_door_connect(const struct wire_lender *lender)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -187,7 +187,7 @@ int wire_door(int door, struct lender_request *request, struct lender_reply *rep
 
 int wire_admit(int door, uint32_t owner, uint64_t instance, uint8_t token)
 {
-	struct lender_request request = {.command = LENDER_ADMIT, .owner = owner, .instance = instance};
+	struct lender_request request = { .command = LENDER_ADMIT, .owner = owner, .instance = instance };
 	struct lender_reply reply;
 
 	memset(request.token, token, sizeof(request.token));
@@ -198,7 +198,8 @@ int wire_lease(int door, uint32_t owner, uint64_t instance, uint32_t size, unsig
 	       struct lender_lease *leases)
 {
 	struct lender_request request = {
-		.command = LENDER_LEASE, .owner = owner, .instance = instance, .extent_size = size, .count = count};
+		.command = LENDER_LEASE, .owner = owner, .instance = instance, .extent_size = size, .count = count
+	};
 	struct lender_reply reply;
 	int err = wire_door(door, &request, &reply);
 
@@ -211,7 +212,8 @@ int wire_lease(int door, uint32_t owner, uint64_t instance, uint32_t size, unsig
 int wire_release(int door, const struct lender_lease *leases, unsigned int count)
 {
 	struct lender_request request = {
-		.command = LENDER_RELEASE, .owner = leases->owner, .instance = leases->instance, .count = count};
+		.command = LENDER_RELEASE, .owner = leases->owner, .instance = leases->instance, .count = count
+	};
 	struct lender_reply reply;
 	int err;
 
@@ -222,7 +224,7 @@ int wire_release(int door, const struct lender_lease *leases, unsigned int count
 
 struct lender_status wire_status(int door)
 {
-	struct lender_request request = {.command = LENDER_STATUS};
+	struct lender_request request = { .command = LENDER_STATUS };
 	struct lender_reply reply;
 
 	wire_door(door, &request, &reply);
@@ -231,8 +233,9 @@ struct lender_status wire_status(int door)
 
 int wire_connect(uint32_t port)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(port),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0)
@@ -249,14 +252,14 @@ int wire_connect(uint32_t port)
 void wire_hello_fill(struct r2net_hello *hello, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn,
 		     enum r2net_role role)
 {
-	*hello = (struct r2net_hello){.version_min = cpu_to_le16(R2NET_VERSION),
-				      .version_max = cpu_to_le16(R2NET_VERSION),
-				      .owner = cpu_to_le32(owner),
-				      .donor = cpu_to_le32(WIRE_NODE),
-				      .owner_instance = cpu_to_le64(instance),
-				      .conn = cpu_to_le32(conn),
-				      .role = cpu_to_le16(role),
-				      .window = cpu_to_le16(R2NET_MAX_WINDOW)};
+	*hello = (struct r2net_hello){ .version_min = cpu_to_le16(R2NET_VERSION),
+				       .version_max = cpu_to_le16(R2NET_VERSION),
+				       .owner = cpu_to_le32(owner),
+				       .donor = cpu_to_le32(WIRE_NODE),
+				       .owner_instance = cpu_to_le64(instance),
+				       .conn = cpu_to_le32(conn),
+				       .role = cpu_to_le16(role),
+				       .window = cpu_to_le16(R2NET_MAX_WINDOW) };
 	memset(hello->token, token, sizeof(hello->token));
 }
 
@@ -265,7 +268,7 @@ int wire_hello(int fd, const struct r2net_hello *hello, struct r2net_welcome *we
 	struct {
 		struct r2net_hdr hdr;
 		struct r2net_hello hello;
-	} frame = {.hdr = wire_header(R2NET_HELLO, 0, sizeof(*hello), 1), .hello = *hello};
+	} frame = { .hdr = wire_header(R2NET_HELLO, 0, sizeof(*hello), 1), .hello = *hello };
 	char payload[R2NET_MAX_ITEM_LEN];
 	uint32_t status[R2NET_MAX_ITEMS];
 	uint64_t tag;
@@ -314,20 +317,20 @@ bool wire_ended(int fd)
 
 struct r2net_hdr wire_header(enum r2net_type type, unsigned int items, uint32_t length, uint64_t tag)
 {
-	return (struct r2net_hdr){.magic = cpu_to_le32(R2NET_MAGIC),
-				  .version = R2NET_VERSION,
-				  .type = type,
-				  .items = cpu_to_le16(items),
-				  .length = cpu_to_le32(length),
-				  .tag = cpu_to_le64(tag)};
+	return (struct r2net_hdr){ .magic = cpu_to_le32(R2NET_MAGIC),
+				   .version = R2NET_VERSION,
+				   .type = type,
+				   .items = cpu_to_le16(items),
+				   .length = cpu_to_le32(length),
+				   .tag = cpu_to_le64(tag) };
 }
 
 struct r2net_item wire_item(const struct lender_lease *lease, uint32_t offset, uint32_t length)
 {
-	return (struct r2net_item){.extent = cpu_to_le32(lease->extent),
-				   .generation = cpu_to_le32(lease->generation),
-				   .offset = cpu_to_le32(offset),
-				   .length = cpu_to_le32(length)};
+	return (struct r2net_item){ .extent = cpu_to_le32(lease->extent),
+				    .generation = cpu_to_le32(lease->generation),
+				    .offset = cpu_to_le32(offset),
+				    .length = cpu_to_le32(length) };
 }
 
 /* Header and items; @payload bytes will follow. */
@@ -365,7 +368,7 @@ bool wire_fence(int fd, uint64_t tag, uint32_t conn)
 	struct {
 		struct r2net_hdr hdr;
 		struct r2net_fence fence;
-	} frame = {.hdr = wire_header(R2NET_FENCE, 0, sizeof(frame.fence), tag), .fence.conn = cpu_to_le32(conn)};
+	} frame = { .hdr = wire_header(R2NET_FENCE, 0, sizeof(frame.fence), tag), .fence.conn = cpu_to_le32(conn) };
 
 	return wire_send(fd, &frame, sizeof(frame));
 }

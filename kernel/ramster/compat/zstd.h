@@ -17,10 +17,9 @@ typedef ZSTD_DCtx zstd_dctx;
 #define zstd_dctx_workspace_bound() ZSTD_DCtxWorkspaceBound()
 #define zstd_init_cctx(memory, size) ZSTD_initCCtx(memory, size)
 #define zstd_init_dctx(memory, size) ZSTD_initDCtx(memory, size)
-#define zstd_compress_cctx(cctx, dst, dst_size, src, src_size, params) \
+#define zstd_compress_cctx(cctx, dst, dst_size, src, src_size, params)                                                 \
 	ZSTD_compressCCtx(cctx, dst, dst_size, src, src_size, *(params))
-#define zstd_decompress_dctx(dctx, dst, dst_size, src, src_size) \
-	ZSTD_decompressDCtx(dctx, dst, dst_size, src, src_size)
+#define zstd_decompress_dctx(dctx, dst, dst_size, src, src_size) ZSTD_decompressDCtx(dctx, dst, dst_size, src, src_size)
 #define zstd_is_error(code) ZSTD_isError(code)
 #endif
 

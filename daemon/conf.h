@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf - cluster.conf as a struct. Parsing has no side effects: a file is taken whole or not at all.
+ */
+#ifndef _RAMSTER_CONF_H
+#define _RAMSTER_CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/r2net.h"
+
+#define CONF_PATH "/etc/ramster/cluster.conf"
+#define CONF_NAME_LEN 64 /* bytes with the final 0, of cluster and node names */
+#define CONF_WORD_LEN 16
+#define CONF_LINE_MAX 255 /* bytes of one line */
+#define CONF_FILE_MAX (1U << 20) /* bytes of the file */
+#define CONF_ERROR_LEN 512
+
+enum conf_lend {
+	CONF_LEND_AUTO,
+	CONF_LEND_OFF,
+	CONF_LEND_SIZE,
+};
+
+struct conf_node {
+	char name[CONF_NAME_LEN];
+	char cluster[CONF_NAME_LEN];
+	char address[CONF_WORD_LEN]; /* IPv4, dotted, canonical */
+	uint64_t number; /* 0 ... R2NET_MAX_NODES - 1 */
+	uint64_t port; /* control connections; 1 ... 65535 */
+	uint64_t data_port; /* of its lender; 1 ... 65535 */
+	enum conf_lend lend;
+	uint64_t lend_bytes; /* CONF_LEND_SIZE */
+	unsigned int line; /* of its stanza */
+};
+
+struct conf {
+	char cluster[CONF_NAME_LEN];
+	char membership[CONF_WORD_LEN];
+	uint64_t node_count; /* 0: not given */
+	uint64_t extent_size; /* bytes */
+	uint64_t connections; /* data connections to each donor, besides the control connection */
+	uint64_t window; /* requests in flight on each */
+	uint64_t deadline_ms;
+	uint64_t slow_deadline_ms;
+	uint64_t hold_time_ms; /* how long the leases of an absent owner are kept */
+	/* Module parameters; "" or 0: not given, left as they are. */
+	char compressor[CONF_WORD_LEN];
+	char allocator[CONF_WORD_LEN];
+	uint64_t local_max_percent;
+	uint64_t remotify_percent;
+	uint64_t low_water; /* bytes */
+	struct conf_node nodes[R2NET_MAX_NODES]; /* in the file's order */
+	unsigned int nodes_len;
+};
+
+/**
+ * conf_parse - parse the text of a cluster.conf
+ * @path: named in the error
+ * @text: @len bytes, need not end with 0
+ * @conf: filled in; undefined after an error
+ * @error: on error, one line "FILE:LINE: what was wrong (expected what)"; LINE is 0 where no line is to blame
+ *
+ * Returns 0, or -EINVAL.
+ */
+int conf_parse(const char *path, const char *text, size_t len, struct conf *conf, char error[CONF_ERROR_LEN]);
+
+/**
+ * conf_load - read and parse a file
+ *
+ * As conf_parse(); a file that cannot be read is an error of the same form.
+ */
+int conf_load(const char *path, struct conf *conf, char error[CONF_ERROR_LEN]);
+
+/* Returns the node of that name or number, or NULL. It lives as long as @conf. */
+const struct conf_node *conf_node_by_name(const struct conf *conf, const char *name);
+const struct conf_node *conf_node_by_number(const struct conf *conf, unsigned int number);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control - a connection that carries Messages of ramster.proto: framing, packing and their checks. All calls and events
+ * are on the loop's thread.
+ */
+#ifndef _RAMSTER_CONTROL_H
+#define _RAMSTER_CONTROL_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/ramster.pb-c.h"
+#include "daemon/transport.h"
+
+#define CONTROL_PROTOCOL 1U
+
+struct control;
+
+/* control_close() may be called from any of them. */
+struct control_events {
+	void (*opened)(void *ctx); /* of control_connect() */
+	void (*message)(void *ctx, const Ramster__Message *message); /* valid during the call; has a body */
+	/* The connection is over; control_close() is still due. @malformed: because of what the other side sent. */
+	void (*ended)(void *ctx, const char *why, bool malformed);
+};
+
+/**
+ * control_connect - connect to another daemon
+ * @error: set to -errno when NULL is returned
+ */
+struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop, const struct sockaddr_in *from,
+				const struct sockaddr_in *to, const struct control_events *events, void *ctx,
+				int *error);
+
+/**
+ * control_accept - take the connection that waits at a listener
+ * @limit: the longest message accepted, bytes
+ *
+ * Returns NULL if it is gone or memory is short.
+ */
+struct control *control_accept(const struct transport_ops *ops, uv_stream_t *listener, uint32_t limit,
+			       const struct control_events *events, void *ctx);
+
+/* Lets others hear the events from now on. */
+void control_hand_over(struct control *control, const struct control_events *events, void *ctx);
+
+/**
+ * control_send - pack and send a message
+ *
+ * Returns 0, or -errno; the connection is then of no more use to the caller.
+ */
+int control_send(struct control *control, const Ramster__Message *message);
+
+/* Sends Refuse with this reason, as far as that is possible; control_close() is still due. */
+void control_refuse(struct control *control, const char *reason);
+
+/* The other side's IPv4 address, or 0. */
+struct in_addr control_remote(struct control *control);
+
+/* Ends it; no event comes afterwards. NULL is fine. */
+void control_close(struct control *control);
+
+#endif

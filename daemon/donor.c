@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * donor - this node's dealings with the owners that borrow from it.
+ *
+ * The lender holds all leases; nothing is remembered here but the tokens. The lender answers later, so each question to
+ * it carries the session of the peer that caused it: when the peer is gone by then, a lease that was made is undone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/donor.h"
+#include "daemon/lend.h"
+#include "daemon/log.h"
+
+#define AUDIT_TICKS 10
+
+struct owner {
+	uint64_t instance; /* as it told last; 0: never */
+	uint64_t seen_ms; /* last time that it was up, or our start */
+	uint64_t token_instance; /* that @token is for; 0: none yet */
+	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance */
+};
+
+struct donor {
+	struct ramsterd *d;
+	struct owner owners[R2NET_MAX_NODES];
+	unsigned int ticks;
+	bool auditing; /* at most one walk through the lender's list at a time */
+	bool again; /* what it looks for changed under way */
+};
+
+/* A question to the lender. */
+struct question {
+	struct donor *donor;
+	uint32_t node; /* the owner's */
+	uint64_t session;
+	const char *why; /* EXPEL */
+	struct lender_request request;
+};
+
+static struct question *ask(struct donor *donor, struct peer *peer, uint32_t command)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->donor = donor;
+	q->request.command = command;
+	if (peer) {
+		q->node = peer->node.number;
+		q->session = peer->session;
+		q->request.owner = q->node;
+		q->request.instance = peer->offer.owner_instance;
+	}
+	return q;
+}
+
+/* The peer that caused the question, if it is still connected as it was. */
+static struct peer *asker(const struct question *q)
+{
+	struct peer *peer = q->donor->d->peers[q->node];
+
+	return peer && peer->state == PEER_UP && peer->session == q->session ? peer : NULL;
+}
+
+static int put(struct question *q, sidedoor_reply_fn reply)
+{
+	int ret = sidedoor_call(q->donor->d->door, &q->request, reply, q);
+
+	if (ret)
+		free(q);
+	return ret;
+}
+
+/* ---- Requests ---- */
+
+static Ramster__Lease *make_leases(const struct lender_lease *from, unsigned int count, Ramster__Lease leases[],
+				   Ramster__Lease *pointers[])
+{
+	for (unsigned int i = 0; i < count; i++) {
+		leases[i] = (Ramster__Lease)RAMSTER__LEASE__INIT;
+		leases[i].extent = from[i].extent;
+		leases[i].generation = from[i].generation;
+		leases[i].size = from[i].size;
+		pointers[i] = &leases[i];
+	}
+	return leases;
+}
+
+static void send_grant(struct peer *peer, Ramster__LeaseGrant *grant)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+
+	message.body_case = RAMSTER__MESSAGE__BODY_LEASE_GRANT;
+	message.lease_grant = grant;
+	peer_send(peer, &message);
+}
+
+static void send_error(struct peer *peer, Ramster__LeaseGrant__Error error)
+{
+	Ramster__LeaseGrant grant = RAMSTER__LEASE_GRANT__INIT;
+
+	grant.error = error;
+	send_grant(peer, &grant);
+}
+
+/* Gives back to the lender what nobody will use. */
+static void undo(struct question *q, const struct lender_reply *reply)
+{
+	struct lender_request request = q->request;
+
+	request.command = LENDER_RELEASE;
+	request.count = reply->count;
+	memcpy(request.leases, reply->leases, reply->count * sizeof(reply->leases[0]));
+	if (reply->count)
+		sidedoor_call(q->donor->d->door, &request, NULL, NULL);
+}
+
+/* The lender answered the last part of a LeaseRequest: LEASE, or ADMIT when only the token was wanted. */
+static void on_leased(void *ctx, int error, const struct lender_reply *reply)
+{
+	Ramster__LeaseGrant grant = RAMSTER__LEASE_GRANT__INIT;
+	Ramster__Lease leases[LENDER_MAX_LEASES], *pointers[LENDER_MAX_LEASES];
+	struct question *q = ctx;
+	struct owner *owner = &q->donor->owners[q->node];
+	struct peer *peer = asker(q);
+
+	if (!peer || owner->token_instance != q->request.instance) {
+		if (!error && q->request.command == LENDER_LEASE)
+			undo(q, reply);
+	} else if (error) {
+		if (error != -ENOTCONN)
+			log_err("the lender does not lease to %s: %s", peer->node.name, strerror(-error));
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__LENDER_FAILED);
+	} else {
+		grant.n_leases = q->request.command == LENDER_LEASE ? reply->count : 0;
+		make_leases(reply->leases, grant.n_leases, leases, pointers);
+		grant.leases = pointers;
+		if (q->request.command == LENDER_LEASE && !grant.n_leases)
+			grant.error = RAMSTER__LEASE_GRANT__ERROR__FULL;
+		grant.extent_size = q->request.extent_size;
+		grant.token.data = owner->token;
+		grant.token.len = sizeof(owner->token);
+		grant.lender_instance = reply->status.instance;
+		grant.data_port = reply->status.port;
+		send_grant(peer, &grant);
+	}
+	free(q);
+}
+
+static void on_admitted(void *ctx, int error, const struct lender_reply *reply)
+{
+	if (error && error != -ENOTCONN)
+		log_err("the lender does not admit an owner: %s", strerror(-error));
+	free(ctx);
+}
+
+static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply)
+{
+	struct owner *owner = &donor->owners[peer->node.number];
+	struct question *q = ask(donor, peer, LENDER_ADMIT);
+
+	if (!q)
+		return -ENOMEM;
+	if (owner->token_instance != q->request.instance) {
+		ramsterd_random(owner->token, sizeof(owner->token));
+		owner->token_instance = q->request.instance;
+	}
+	memcpy(q->request.token, owner->token, sizeof(owner->token));
+	return put(q, reply);
+}
+
+static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
+{
+	struct question *q = ask(donor, peer, LENDER_LEASE);
+
+	if (!q)
+		return -ENOMEM;
+	q->request.count = request->count;
+	q->request.extent_size = request->extent_size;
+	return put(q, on_leased);
+}
+
+static bool valid_request(const struct peer *peer, const Ramster__LeaseRequest *r)
+{
+	return r->owner_instance && r->owner_instance == peer->offer.owner_instance && r->count <= LENDER_MAX_LEASES &&
+	       r->extent_size >= R2NET_EXTENT_MIN && r->extent_size <= R2NET_EXTENT_MAX &&
+	       !(r->extent_size % R2NET_EXTENT_MIN);
+}
+
+void donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
+{
+	struct ramsterd *d = donor->d;
+	int ret;
+
+	if (!valid_request(peer, request)) {
+		log_warn("%s: it asks for leases with impossible values", peer->node.name);
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST);
+	} else if (!sidedoor_status(d->door)) {
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__NO_LENDER);
+	} else if (request->count && d->self->lend == CONF_LEND_OFF) {
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__FULL);
+	} else if (request->count && lend_borrowing(d)) {
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BORROWING);
+	} else {
+		ret = admit(donor, peer, request->count ? on_admitted : on_leased);
+		if (!ret && request->count)
+			ret = lease(donor, peer, request);
+		if (ret)
+			send_error(peer, RAMSTER__LEASE_GRANT__ERROR__LENDER_FAILED);
+	}
+}
+
+/* ---- Returns ---- */
+
+/* Of RELEASE and EXPEL. */
+static void on_released(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct question *q = ctx;
+
+	if (!error && q->why && reply->count)
+		log_info("node %u: ended %u leases of its instance %016llx: %s", q->node, reply->count,
+			 (unsigned long long)q->request.instance, q->why);
+	if (error && error != -ENOTCONN)
+		log_err("the lender does not end leases of node %u: %s", q->node, strerror(-error));
+	free(q);
+}
+
+void donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret)
+{
+	const struct lender_status *status = sidedoor_status(donor->d->door);
+	struct question *q;
+
+	if (!status || status->instance != ret->lender_instance || !ret->owner_instance ||
+	    ret->owner_instance != peer->offer.owner_instance)
+		return; /* those leases ended with that lender or that owner */
+	for (size_t done = 0; done < ret->n_leases; done += q->request.count) {
+		q = ask(donor, peer, LENDER_RELEASE);
+		if (!q)
+			return;
+		while (q->request.count < LENDER_MAX_LEASES && done + q->request.count < ret->n_leases) {
+			const Ramster__Lease *from = ret->leases[done + q->request.count];
+
+			q->request.leases[q->request.count++] = (struct lender_lease){
+				.extent = from->extent,
+				.generation = from->generation,
+				.size = from->size,
+				.owner = q->node,
+				.instance = q->request.instance,
+			};
+		}
+		if (put(q, on_released))
+			return;
+	}
+}
+
+/* ---- Lists ---- */
+
+static void send_list(struct peer *peer, uint64_t lender_instance, const struct lender_lease *from, unsigned int count,
+		      bool last)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__LeaseList list = RAMSTER__LEASE_LIST__INIT;
+	Ramster__Lease leases[LENDER_MAX_LEASES], *pointers[LENDER_MAX_LEASES];
+
+	make_leases(from, count, leases, pointers);
+	list.lender_instance = lender_instance;
+	list.leases = pointers;
+	list.n_leases = count;
+	list.last = last;
+	message.body_case = RAMSTER__MESSAGE__BODY_LEASE_LIST;
+	message.lease_list = &list;
+	peer_send(peer, &message);
+}
+
+static void on_listed(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct lender_lease theirs[LENDER_MAX_LEASES] = { 0 };
+	struct question *q = ctx;
+	struct peer *peer = asker(q);
+	unsigned int count = 0;
+	bool last = error || !reply->cursor;
+
+	if (!peer) {
+		free(q);
+		return;
+	}
+	for (unsigned int i = 0; !error && i < reply->count; i++)
+		if (reply->leases[i].owner == q->node && reply->leases[i].instance == peer->offer.owner_instance)
+			theirs[count++] = reply->leases[i];
+	if (last || count)
+		send_list(peer, error ? 0 : reply->status.instance, theirs, count, last);
+	if (last) {
+		free(q);
+		return;
+	}
+	q->request.cursor = reply->cursor;
+	if (put(q, on_listed))
+		send_list(peer, 0, NULL, 0, true);
+}
+
+void donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list)
+{
+	struct question *q = ask(donor, peer, LENDER_LIST);
+
+	if (!q || put(q, on_listed))
+		send_list(peer, 0, NULL, 0, true);
+}
+
+/* ---- Owners that are gone ---- */
+
+static void expel(struct donor *donor, uint32_t node, uint64_t instance, const char *why)
+{
+	struct question *q = ask(donor, NULL, LENDER_EXPEL);
+
+	if (!q)
+		return;
+	q->why = why;
+	q->node = node;
+	q->request.owner = node;
+	q->request.instance = instance;
+	put(q, on_released);
+}
+
+static void judge(struct donor *donor, const struct lender_lease *lease)
+{
+	const struct owner *owner;
+	const struct peer *peer;
+
+	if (lease->owner >= R2NET_MAX_NODES)
+		return;
+	owner = &donor->owners[lease->owner];
+	peer = donor->d->peers[lease->owner];
+	if (peer && peer->state == PEER_UP && !peer->offer.owner_instance)
+		expel(donor, lease->owner, lease->instance, "it says that it has no module any more");
+	else if (owner->instance && owner->instance != lease->instance)
+		expel(donor, lease->owner, lease->instance, "it came back as a new one");
+	else if (uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
+		expel(donor, lease->owner, lease->instance, "it was away for hold_time");
+}
+
+static void audit(struct donor *donor);
+
+static void end_audit(struct donor *donor)
+{
+	bool again = donor->again;
+
+	donor->auditing = false;
+	donor->again = false;
+	if (again)
+		audit(donor);
+}
+
+static void on_audited(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct question *q = ctx;
+	struct donor *donor = q->donor;
+
+	for (unsigned int i = 0; !error && i < reply->count; i++) {
+		const struct lender_lease *lease = &reply->leases[i];
+
+		if (!i || lease->owner != lease[-1].owner || lease->instance != lease[-1].instance)
+			judge(donor, lease);
+	}
+	if (error || !reply->cursor) {
+		free(q);
+		end_audit(donor);
+		return;
+	}
+	q->request.cursor = reply->cursor;
+	if (put(q, on_audited))
+		end_audit(donor);
+}
+
+static void audit(struct donor *donor)
+{
+	struct question *q;
+
+	if (donor->auditing) {
+		donor->again = true;
+		return;
+	}
+	q = ask(donor, NULL, LENDER_LIST);
+	donor->auditing = q && !put(q, on_audited);
+}
+
+void donor_owner_seen(struct donor *donor, struct peer *peer)
+{
+	struct owner *owner = &donor->owners[peer->node.number];
+
+	if (owner->instance == peer->offer.owner_instance)
+		return;
+	owner->instance = peer->offer.owner_instance;
+	audit(donor);
+}
+
+void donor_lender_came(struct donor *donor)
+{
+	audit(donor);
+}
+
+void donor_tick(struct donor *donor)
+{
+	struct peer *peer;
+
+	for_each_peer(donor->d, peer) if (peer->state == PEER_UP) donor->owners[peer->node.number].seen_ms =
+		uv_now(donor->d->loop);
+	if (++donor->ticks % AUDIT_TICKS == 0)
+		audit(donor);
+}
+
+struct donor *donor_new(struct ramsterd *d)
+{
+	struct donor *donor = calloc(1, sizeof(*donor));
+
+	if (!donor)
+		return NULL;
+	donor->d = d;
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
+		donor->owners[i].seen_ms = uv_now(d->loop);
+	return donor;
+}
+
+void donor_free(struct donor *donor)
+{
+	free(donor);
+}

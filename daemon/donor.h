@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * donor - this node's dealings with the owners that borrow from it: grants and takes back leases in the lender's name,
+ * and ends those of owners that are gone.
+ */
+#ifndef _RAMSTER_DONOR_H
+#define _RAMSTER_DONOR_H
+
+#include "daemon/peer.h"
+#include "daemon/ramsterd.h"
+
+/* Returns NULL if memory is short. */
+struct donor *donor_new(struct ramsterd *d);
+void donor_free(struct donor *donor);
+
+/* What a peer asked for; the answer, if any, is sent to it. */
+void donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request);
+void donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret);
+void donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list);
+
+/* The peer told another owner instance than before, or 0: leases of its earlier instances are ended. */
+void donor_owner_seen(struct donor *donor, struct peer *peer);
+
+/* The lender is there: its leases are compared with the owners known. */
+void donor_lender_came(struct donor *donor);
+
+/* Each second: ends the leases of owners that were away for hold_time. */
+void donor_tick(struct donor *donor);
+
+#endif

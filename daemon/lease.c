@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * lease - this node as an owner.
+ *
+ * The module holds all leases; here is only what is under way. A donor is first asked which leases it holds for us, so
+ * that a grant which was lost on its way is given back; from then on at most one LeaseRequest is open with it. What it
+ * grants is handed to the module when the data connections are there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/attribute.h"
+#include "daemon/lease.h"
+#include "daemon/log.h"
+#include "daemon/peer.h"
+#include "daemon/placement.h"
+
+#define ASK_MAX 16 /* extents in one request: the lender has to clear them all before it answers */
+#define AHEAD_SHARE 8 /* of what is used: leased beyond the need, so that who grows need not ask all the time */
+#define REST_MS 2000 /* after a donor had nothing */
+#define LINK_WAIT_MS 10000 /* a grant whose link does not come up by then is given back */
+#define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
+#define SPARE_MIN (64ULL << 20) /* free remote space always kept */
+#define SPARE_TICKS 30 /* with too much of it, before some is given back */
+#define RETURN_MAX 4 /* extents given back a tick, so that donors take turns */
+
+static bool usable(const struct peer *peer)
+{
+	return peer->member && peer->state == PEER_UP;
+}
+
+static const char *grant_error(int error)
+{
+	switch (error) {
+	case RAMSTER__LEASE_GRANT__ERROR__NO_LENDER:
+		return "no lender runs there";
+	case RAMSTER__LEASE_GRANT__ERROR__FULL:
+		return "it has nothing left to lend";
+	case RAMSTER__LEASE_GRANT__ERROR__BORROWING:
+		return "it borrows itself";
+	case RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST:
+		return "it calls the request impossible";
+	default:
+		return "its lender failed";
+	}
+}
+
+/* ---- Messages ---- */
+
+static void send_list_request(struct peer *peer)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__ListLeases body = RAMSTER__LIST_LEASES__INIT;
+
+	body.owner_instance = peer->d->view.instance;
+	message.body_case = RAMSTER__MESSAGE__BODY_LIST_LEASES;
+	message.list_leases = &body;
+	peer->borrow.listing = true;
+	peer->borrow.found_len = 0;
+	peer_send(peer, &message);
+}
+
+/* @count: 0 asks for a token alone */
+static void send_request(struct peer *peer, unsigned int count)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__LeaseRequest body = RAMSTER__LEASE_REQUEST__INIT;
+
+	body.owner_instance = peer->d->view.instance;
+	body.count = count;
+	body.extent_size = peer->d->conf->extent_size;
+	message.body_case = RAMSTER__MESSAGE__BODY_LEASE_REQUEST;
+	message.lease_request = &body;
+	peer->borrow.asking = true;
+	peer->borrow.asked = count;
+	peer->borrow.asked_size = body.extent_size;
+	peer_send(peer, &message);
+}
+
+/* @count: at most RAMSTER_NL_MAX_LEASES */
+static void send_return(struct peer *peer, uint64_t lender_instance, const struct ramster_nl_lease *from,
+			unsigned int count)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__LeaseReturn body = RAMSTER__LEASE_RETURN__INIT;
+	Ramster__Lease leases[RAMSTER_NL_MAX_LEASES], *pointers[RAMSTER_NL_MAX_LEASES];
+
+	if (!count)
+		return;
+	for (unsigned int i = 0; i < count; i++) {
+		leases[i] = (Ramster__Lease)RAMSTER__LEASE__INIT;
+		leases[i].extent = from[i].extent;
+		leases[i].generation = from[i].generation;
+		pointers[i] = &leases[i];
+	}
+	body.owner_instance = peer->d->view.instance;
+	body.lender_instance = lender_instance;
+	body.leases = pointers;
+	body.n_leases = count;
+	message.body_case = RAMSTER__MESSAGE__BODY_LEASE_RETURN;
+	message.lease_return = &body;
+	peer_send(peer, &message);
+}
+
+/* ---- Reconciling ---- */
+
+static bool known_to_module(const struct kernel_lease *ours, unsigned int len, uint32_t node, uint64_t lender_instance,
+			    const struct ramster_nl_lease *lease)
+{
+	for (unsigned int i = 0; i < len; i++)
+		if (ours[i].node == node && ours[i].lender_instance == lender_instance &&
+		    ours[i].lease.extent == lease->extent && ours[i].lease.generation == lease->generation)
+			return true;
+	return false;
+}
+
+/* The donor's list is whole: gives back what the module does not know of. */
+static void reconcile(struct peer *peer, uint64_t lender_instance)
+{
+	struct ramster_nl_lease lost[RAMSTER_NL_MAX_LEASES] = { 0 };
+	struct borrow *b = &peer->borrow;
+	unsigned int count = 0, total = 0, len;
+	struct kernel_lease *ours;
+
+	if (kernel_lease_get(peer->d->kernel, &ours, &len)) {
+		log_err("cannot read the module's leases: %s", kernel_error(peer->d->kernel));
+		return; /* asked for again at the next tick */
+	}
+	b->listed = true;
+	b->listed_lender = lender_instance;
+	for (unsigned int i = 0; i < b->found_len; i++) {
+		if (known_to_module(ours, len, peer->node.number, lender_instance, &b->found[i]))
+			continue;
+		lost[count++] = b->found[i];
+		total++;
+		if (count == RAMSTER_NL_MAX_LEASES) {
+			send_return(peer, lender_instance, lost, count);
+			count = 0;
+		}
+	}
+	send_return(peer, lender_instance, lost, count);
+	if (total)
+		log_info("%s: gave back %u leases that the module does not know of", peer->node.name, total);
+	free(ours);
+}
+
+void lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
+{
+	struct borrow *b = &peer->borrow;
+	struct ramster_nl_lease *grown;
+
+	if (!b->listing)
+		return;
+	grown = realloc(b->found, (b->found_len + list->n_leases + 1) * sizeof(*grown));
+	if (!grown)
+		return;
+	b->found = grown;
+	for (size_t i = 0; i < list->n_leases; i++)
+		b->found[b->found_len++] = (struct ramster_nl_lease){
+			.extent = list->leases[i]->extent,
+			.generation = list->leases[i]->generation,
+		};
+	if (!list->last)
+		return;
+	b->listing = false;
+	if (list->lender_instance)
+		reconcile(peer, list->lender_instance);
+	free(b->found);
+	b->found = NULL;
+	b->found_len = 0;
+	ramsterd_tick_soon(peer->d);
+}
+
+/* ---- Grants ---- */
+
+static void drop_grant(struct peer *peer, const char *why)
+{
+	struct borrow *b = &peer->borrow;
+
+	log_warn("%s: gave %u extents back: %s", peer->node.name, b->granted_len, why);
+	send_return(peer, b->granted_lender, b->granted, b->granted_len);
+	b->granted_len = 0;
+	b->rest_until_ms = uv_now(peer->d->loop) + REST_MS;
+}
+
+/* Hands the grant to the module if the link is there. */
+static void settle(struct peer *peer)
+{
+	struct borrow *b = &peer->borrow;
+	struct ramsterd *d = peer->d;
+
+	if (!b->granted_len)
+		return;
+	if (!link_ready(peer, b->granted_lender)) {
+		if (uv_now(d->loop) - b->granted_ms >= LINK_WAIT_MS)
+			drop_grant(peer, "no data connection to its lender");
+		return;
+	}
+	if (kernel_lease_add(d->kernel, peer->node.number, b->granted_lender, b->granted_size, b->granted,
+			     b->granted_len)) {
+		drop_grant(peer, kernel_error(d->kernel));
+		return;
+	}
+	log_debug("%s: %u extents leased", peer->node.name, b->granted_len);
+	b->granted_len = 0;
+	ramsterd_tick_soon(d);
+}
+
+void lease_link_changed(struct peer *peer)
+{
+	settle(peer);
+}
+
+static bool valid_grant(const struct borrow *b, const Ramster__LeaseGrant *grant)
+{
+	if (grant->token.len != R2NET_TOKEN_LEN || !grant->lender_instance || !grant->data_port ||
+	    grant->data_port > UINT16_MAX || grant->n_leases > b->asked)
+		return false;
+	for (size_t i = 0; i < grant->n_leases; i++)
+		if (!grant->leases[i]->extent || !grant->leases[i]->generation ||
+		    grant->leases[i]->size != b->asked_size)
+			return false;
+	return !grant->n_leases || grant->extent_size == b->asked_size;
+}
+
+void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
+{
+	struct borrow *b = &peer->borrow;
+	struct ramsterd *d = peer->d;
+
+	if (!b->asking)
+		return;
+	b->asking = false;
+	if (grant->error) {
+		log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
+		b->rest_until_ms = uv_now(d->loop) + REST_MS;
+		return;
+	}
+	if (!valid_grant(b, grant)) {
+		log_err("%s: its grant has impossible values and is ignored", peer->node.name);
+		b->rest_until_ms = uv_now(d->loop) + REST_MS;
+		return;
+	}
+	if (link_admit(peer, grant->token.data, grant->lender_instance, grant->data_port)) {
+		b->rest_until_ms = uv_now(d->loop) + REST_MS;
+		return; /* the leases come back when the donor is asked for its list the next time */
+	}
+	for (size_t i = 0; i < grant->n_leases; i++)
+		b->granted[i] = (struct ramster_nl_lease){
+			.extent = grant->leases[i]->extent,
+			.generation = grant->leases[i]->generation,
+		};
+	b->granted_len = grant->n_leases;
+	b->granted_size = b->asked_size;
+	b->granted_lender = grant->lender_instance;
+	b->granted_ms = uv_now(d->loop);
+	settle(peer);
+	ramsterd_tick_soon(d);
+}
+
+/* ---- Borrowing ---- */
+
+static uint32_t random_u32(void *ctx)
+{
+	uint32_t value;
+
+	ramsterd_random(&value, sizeof(value));
+	return value;
+}
+
+static bool can_be_asked(const struct peer *peer)
+{
+	const struct borrow *b = &peer->borrow;
+
+	return usable(peer) && b->listed && !b->listing && !b->asking && !b->granted_len && !peer->offer.borrowing &&
+	       peer->offer.free >= peer->d->conf->extent_size && uv_now(peer->d->loop) >= b->rest_until_ms;
+}
+
+static uint64_t leased_from(const struct ramsterd *d, uint32_t node)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++)
+		if (d->view.peers[i].node == node && d->view.peers[i].state != RAMSTER_PEER_DEAD)
+			bytes += d->view.peers[i].space;
+	return bytes;
+}
+
+static void borrow_more(struct ramsterd *d)
+{
+	struct placement_donor donors[R2NET_MAX_NODES];
+	uint64_t size = d->conf->extent_size;
+	uint64_t ahead = kernel_view_counter(&d->view, "remote_used_bytes") / AHEAD_SHARE;
+	uint64_t count = (d->view.need + ahead + size - 1) / size, coming = 0;
+	unsigned int len = 0;
+	struct peer *peer;
+
+	for_each_peer(d, peer)
+	{
+		coming += peer->borrow.granted_len + (peer->borrow.asking ? peer->borrow.asked : 0);
+		if (can_be_asked(peer))
+			donors[len++] = (struct placement_donor){
+				.node = peer->node.number,
+				.free = peer->offer.free < ASK_MAX * size ? peer->offer.free : ASK_MAX * size,
+				.have = leased_from(d, peer->node.number),
+			};
+	}
+	if (count <= coming || !len)
+		return;
+	count -= coming;
+	placement_choose(donors, len, count < len * ASK_MAX ? count : len * ASK_MAX, size, random_u32, NULL);
+	for (unsigned int i = 0; i < len; i++)
+		if (donors[i].extents)
+			send_request(d->peers[donors[i].node], donors[i].extents);
+}
+
+/* ---- Giving back ---- */
+
+/* Free remote space that is worth keeping: shares of what is used and of the module's own low-water mark. */
+static uint64_t spare_wanted(uint64_t used)
+{
+	char value[24];
+	uint64_t spare = 0;
+
+	if (!attribute_read(LOW_WATER_PARAMETER, value, sizeof(value)))
+		spare = 3 * (strtoull(value, NULL, 10) << 20);
+	return (spare > SPARE_MIN ? spare : SPARE_MIN) + used / 2;
+}
+
+/* The donor whose extents are used least, so that they are most likely empty. */
+static struct peer *emptiest(const struct ramsterd *d)
+{
+	const struct kernel_peer *best = NULL;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+		struct peer *peer = p->node < R2NET_MAX_NODES ? d->peers[p->node] : NULL;
+
+		if (!peer || !usable(peer) || p->state == RAMSTER_PEER_DEAD || !p->extents ||
+		    p->lender_instance != peer->offer.lender_instance)
+			continue;
+		if (!best || p->space - p->used > best->space - best->used)
+			best = p;
+	}
+	return best ? d->peers[best->node] : NULL;
+}
+
+static void give_back(struct ramsterd *d)
+{
+	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
+	uint64_t space = 0, used = 0, spare, count;
+	unsigned int len;
+	struct peer *peer;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		if (d->view.peers[i].state == RAMSTER_PEER_DEAD)
+			continue;
+		space += d->view.peers[i].space;
+		used += d->view.peers[i].used;
+	}
+	spare = spare_wanted(used);
+	if (d->view.need || space - used < spare + d->conf->extent_size) {
+		d->spare_ticks = 0;
+		return;
+	}
+	if (++d->spare_ticks < SPARE_TICKS)
+		return;
+	count = (space - used - spare) / d->conf->extent_size;
+	peer = emptiest(d);
+	if (!peer || kernel_lease_return(d->kernel, peer->node.number, peer->offer.lender_instance,
+					 count < RETURN_MAX ? count : RETURN_MAX, leases, &len))
+		return;
+	log_debug("%s: gave %u empty extents back", peer->node.name, len);
+	send_return(peer, peer->offer.lender_instance, leases, len);
+}
+
+/* ---- Each donor ---- */
+
+/* Incarnations of its lender that are not the one which runs now hold nothing any more. */
+static void bury(struct peer *peer)
+{
+	struct ramsterd *d = peer->d;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+
+		if (p->node != peer->node.number || p->state == RAMSTER_PEER_DEAD || !peer->offer.lender_instance ||
+		    p->lender_instance == peer->offer.lender_instance)
+			continue;
+		log_warn("%s: its lender was started anew; %llu pages that were with it are lost", peer->node.name,
+			 (unsigned long long)p->pages);
+		if (kernel_peer_dead(d->kernel, p->node, p->lender_instance))
+			log_err("%s: the module does not take that: %s", peer->node.name, kernel_error(d->kernel));
+		if (peer->link.lender_instance == p->lender_instance)
+			link_reset(peer);
+	}
+}
+
+static bool has_extents(const struct peer *peer)
+{
+	const struct kernel_peer *p;
+
+	p = kernel_view_peer(&peer->d->view, peer->node.number, peer->link.lender_instance);
+	return p && p->extents && p->state != RAMSTER_PEER_DEAD;
+}
+
+static void tend(struct peer *peer)
+{
+	struct borrow *b = &peer->borrow;
+	bool token_wanted;
+
+	if (usable(peer))
+		bury(peer);
+	if (b->granted_len && peer->offer.lender_instance && b->granted_lender != peer->offer.lender_instance)
+		b->granted_len = 0; /* gone with the lender that made it */
+	token_wanted = link_tick(peer, b->granted_len || has_extents(peer));
+	settle(peer);
+	if (!usable(peer) || !peer->offer.lender_instance || b->listing || b->asking)
+		return;
+	if (!b->listed || b->listed_lender != peer->offer.lender_instance)
+		send_list_request(peer);
+	else if (token_wanted && uv_now(peer->d->loop) >= b->rest_until_ms)
+		send_request(peer, 0);
+}
+
+void lease_tick(struct ramsterd *d)
+{
+	struct peer *peer;
+
+	if (!d->view.instance)
+		return;
+	for_each_peer(d, peer) tend(peer);
+	if (d->view.need)
+		borrow_more(d);
+	give_back(d);
+}
+
+void lease_member_changed(struct peer *peer)
+{
+	lease_reset(peer);
+	ramsterd_tick_soon(peer->d);
+}
+
+void lease_offer_changed(struct peer *peer)
+{
+	if (peer->d->view.instance)
+		ramsterd_tick_soon(peer->d);
+}
+
+void lease_restart(struct ramsterd *d)
+{
+	struct peer *peer;
+
+	for_each_peer(d, peer)
+	{
+		link_reset(peer);
+		lease_reset(peer);
+	}
+	d->spare_ticks = 0;
+}
+
+void lease_reset(struct peer *peer)
+{
+	free(peer->borrow.found);
+	peer->borrow = (struct borrow){ 0 };
+}

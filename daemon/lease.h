@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lease - this node as an owner: sees what the module needs, borrows it from donors, and gives back what it has too
+ * much of.
+ */
+#ifndef _RAMSTER_LEASE_H
+#define _RAMSTER_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/ramster.pb-c.h"
+#include "proto/ramster_nl.h"
+
+struct peer;
+struct ramsterd;
+
+/* The dealings with one donor. */
+struct borrow {
+	bool listing; /* ListLeases is open */
+	bool listed; /* the leases of @listed_lender were compared with the module's */
+	uint64_t listed_lender;
+	struct ramster_nl_lease *found; /* leases of the list so far */
+	unsigned int found_len;
+	bool asking; /* LeaseRequest is open */
+	unsigned int asked; /* extents that it asks for */
+	uint32_t asked_size; /* bytes of each */
+	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
+	/* Granted and waiting for the link. */
+	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];
+	unsigned int granted_len;
+	uint32_t granted_size; /* bytes of an extent */
+	uint64_t granted_lender;
+	uint64_t granted_ms;
+};
+
+/* Each second, and when the module hints at something: does all that is due. The module's view is fresh. */
+void lease_tick(struct ramsterd *d);
+
+/* The module is another instance, or gone: nothing that was agreed with any donor holds. */
+void lease_restart(struct ramsterd *d);
+
+void lease_member_changed(struct peer *peer);
+void lease_offer_changed(struct peer *peer);
+void lease_link_changed(struct peer *peer);
+void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant);
+void lease_on_list(struct peer *peer, const Ramster__LeaseList *list);
+
+/* Forgets the dealings with a peer. */
+void lease_reset(struct peer *peer);
+
+#endif

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ramsterd, its messages and its tests.
+
+proto_object := $(B)/proto/ramster.pb-c.o
+daemon_sources := $(wildcard daemon/*.c)
+daemon_objects := $(patsubst %.c,$(B)/%.o,$(daemon_sources))
+
+$(B)/proto/ramster.pb-c.c $(B)/proto/ramster.pb-c.h &: proto/ramster.proto
+	@mkdir -p $(B)/proto
+	protoc-c --c_out=$(B) $<
+
+$(proto_object): $(B)/proto/ramster.pb-c.c
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(daemon_objects): | $(B)/proto/ramster.pb-c.h
+
+PROGRAMS += $(B)/ramsterd
+$(B)/ramsterd: $(daemon_objects) $(proto_object)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -pthread
+
+daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement control number)
+UNIT_TESTS += $(daemon_tests)
+$(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
+
+$(B)/tests/unit/test_conf: $(addprefix $(B)/,tests/unit/test_conf.o daemon/conf.o)
+$(B)/tests/unit/test_placement: $(addprefix $(B)/,tests/unit/test_placement.o daemon/placement.o)
+$(B)/tests/unit/test_number: $(addprefix $(B)/,tests/unit/test_number.o daemon/number.o daemon/log.o)
+$(B)/tests/unit/test_control: $(addprefix $(B)/,tests/unit/test_control.o daemon/control.o daemon/frame.o \
+	daemon/transport.o) $(proto_object)
+$(B)/tests/unit/test_control: LDLIBS := -luv -lprotobuf-c
+$(daemon_tests):
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -pthread

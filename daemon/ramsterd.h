@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ramsterd - what the parts of the daemon share. There is one thread: everything here belongs to the loop's.
+ */
+#ifndef _RAMSTER_RAMSTERD_H
+#define _RAMSTER_RAMSTERD_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/conf.h"
+#include "daemon/kernel.h"
+#include "daemon/number.h"
+#include "daemon/sidedoor.h"
+
+struct donor;
+struct lend;
+struct listener;
+struct membership_ops;
+struct peer;
+struct tool;
+
+struct ramsterd {
+	uv_loop_t *loop;
+	uv_timer_t tick; /* each second, or sooner */
+	bool soon; /* the tick is about to run */
+	uint64_t started_ms; /* uv_now() */
+	uv_signal_t signals[3];
+	const char *conf_path;
+	const char *node_name; /* by which the local node is found; NULL: the host's name */
+	struct conf *conf; /* in force; replaced whole at a reload */
+	const struct conf_node *self; /* in @conf */
+	struct kernel *kernel;
+	int kernel_error; /* of the last reading, 0 or -errno */
+	struct kernel_view view; /* of the last tick; view.instance is 0 without the module */
+	struct sidedoor *door;
+	const struct membership_ops *membership;
+	struct peer *peers[R2NET_MAX_NODES]; /* by node number; NULL: not in @conf, or the local node */
+	struct lend *lend; /* what this node lends */
+	struct donor *donor; /* to whom */
+	struct listener *listener;
+	struct tool *tool;
+	unsigned int spare_ticks; /* lease.c: for how long there has been too much remote space */
+	struct number numbers; /* of data connections */
+	uint64_t sessions; /* control connections that came up */
+	uint64_t control_malformed; /* control connections ended by a malformed frame; since start */
+	uint64_t control_refused; /* control connections refused by us; since start */
+};
+
+/* Runs the tick soon instead of at its next second. */
+void ramsterd_tick_soon(struct ramsterd *d);
+
+/* Reads the module's state and acts on its coming and going. */
+void ramsterd_read_kernel(struct ramsterd *d);
+
+/* A node's control port as an address. */
+struct sockaddr_in ramsterd_address(const struct conf_node *node);
+
+/* Fills a buffer with random bytes. */
+void ramsterd_random(void *bytes, size_t len);
+
+#define for_each_peer(d, peer)                                                                                         \
+	for (unsigned int peer##_i = 0; peer##_i < R2NET_MAX_NODES; peer##_i++)                                        \
+		if ((peer = (d)->peers[peer##_i]))
+
+#endif

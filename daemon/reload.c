@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * reload - puts a configuration into force.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/configfs.h"
+#include "daemon/lend.h"
+#include "daemon/log.h"
+#include "daemon/peer.h"
+#include "daemon/reload.h"
+
+struct conf *reload_load(const char *path, const char *name, const struct conf_node **self, char error[CONF_ERROR_LEN])
+{
+	struct conf *conf = malloc(sizeof(*conf));
+	char host[CONF_NAME_LEN] = "";
+
+	if (!conf) {
+		snprintf(error, CONF_ERROR_LEN, "%s:0: %s", path, strerror(ENOMEM));
+		return NULL;
+	}
+	if (conf_load(path, conf, error)) {
+		free(conf);
+		return NULL;
+	}
+	if (!name) {
+		gethostname(host, sizeof(host) - 1);
+		name = host;
+	}
+	*self = conf_node_by_name(conf, name);
+	if (!*self) {
+		host[strcspn(host, ".")] = 0;
+		*self = conf_node_by_name(conf, host);
+	}
+	if (*self)
+		return conf;
+	snprintf(error, CONF_ERROR_LEN,
+		 "%s:0: no node is named \"%s\" (expected one with this host's name, or --node NAME)", path, name);
+	free(conf);
+	return NULL;
+}
+
+static bool same_node(const struct conf_node *a, const struct conf_node *b)
+{
+	return a->number == b->number && !strcmp(a->name, b->name) && !strcmp(a->address, b->address) &&
+	       a->port == b->port;
+}
+
+static void remove_peer(struct ramsterd *d, unsigned int number)
+{
+	struct peer *peer = d->peers[number];
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++)
+		if (d->view.peers[i].node == number && d->view.peers[i].pages)
+			log_warn("%s: still holds %llu pages of this node; they stay there", peer->node.name,
+				 (unsigned long long)d->view.peers[i].pages);
+	log_info("%s: no longer a node as it was", peer->node.name);
+	d->peers[number] = NULL;
+	peer_free(peer);
+}
+
+void reload_peers(struct ramsterd *d)
+{
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
+		const struct conf_node *node = conf_node_by_number(d->conf, i);
+
+		if (node == d->self)
+			node = NULL;
+		if (d->peers[i] && (!node || !same_node(node, &d->peers[i]->node)))
+			remove_peer(d, i);
+		if (node && !d->peers[i])
+			d->peers[i] = peer_new(d, node);
+		if (node && !d->peers[i])
+			log_err("%s: out of memory", node->name);
+	}
+}
+
+void reload(struct ramsterd *d, const char *path)
+{
+	char error[CONF_ERROR_LEN];
+	const struct conf_node *self;
+	struct conf *conf = reload_load(path, d->node_name, &self, error);
+	struct peer *peer;
+
+	if (!conf) {
+		log_err("%s; the configuration in force stays", error);
+		return;
+	}
+	if (strcmp(conf->cluster, d->conf->cluster) || !same_node(self, d->self)) {
+		log_err("%s: the cluster's name or this node's number, address or port changed; the configuration in "
+			"force "
+			"stays (restart ramsterd for that)",
+			path);
+		free(conf);
+		return;
+	}
+	free(d->conf);
+	d->conf = conf;
+	d->self = self;
+	reload_peers(d);
+	if (d->view.instance) {
+		configfs_fill(d->conf, d->self);
+		configfs_set_parameters(d->conf);
+		for_each_peer(d, peer) if (peer->link.lender_instance) link_set_deadlines(peer);
+	}
+	lend_renew(d);
+	ramsterd_tick_soon(d);
+	log_info("%s: loaded, %u nodes", path, conf->nodes_len);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sidedoor - ramsterd's end of the lender's side door.
+ *
+ * One request is at the lender at a time and the others wait here, so that a send never blocks. The first request on
+ * each connection is STATUS; only its answer makes the lender known.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/sidedoor.h"
+
+#define RETRY_MS 1000
+
+struct call {
+	struct call *next;
+	struct lender_request request;
+	sidedoor_reply_fn reply;
+	void *ctx;
+};
+
+struct sidedoor {
+	uv_loop_t *loop;
+	const char *path;
+	uint32_t node;
+	const struct sidedoor_events *events;
+	void *ctx;
+	uv_timer_t retry;
+	uv_poll_t *poll; /* NULL while not connected */
+	int fd;
+	bool known; /* it answered STATUS */
+	bool complained; /* of the failure that lasts */
+	struct call *first, **last; /* calls without an answer; the first is at the lender */
+	struct lender_status status;
+};
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* Takes the first call from the queue; NULL if there is none. */
+static struct call *take_first(struct sidedoor *door)
+{
+	struct call *call = door->first;
+
+	if (!call)
+		return NULL;
+	door->first = call->next;
+	if (!door->first)
+		door->last = &door->first;
+	return call;
+}
+
+/* Why the lender cannot be used, said once until it can. */
+static void complain(struct sidedoor *door, const char *why)
+{
+	if (!door->complained)
+		log_info("no lender at %s: %s (this node lends nothing until ramster-lender runs)", door->path, why);
+	door->complained = true;
+}
+
+static void hang_up(struct sidedoor *door)
+{
+	bool known = door->known;
+	struct call *call;
+
+	uv_poll_stop(door->poll);
+	uv_close((uv_handle_t *)door->poll, on_poll_closed);
+	close(door->fd);
+	door->poll = NULL;
+	door->known = false;
+	while ((call = take_first(door))) {
+		if (call->reply)
+			call->reply(call->ctx, -ENOTCONN, NULL);
+		free(call);
+	}
+	if (known)
+		door->events->closed(door->ctx);
+}
+
+/* Sends the first request of the queue. */
+static void send_first(struct sidedoor *door)
+{
+	const struct call *call = door->first;
+
+	/* A failure here comes to on_readable() as an end of the connection. */
+	if (call && send(door->fd, &call->request, sizeof(call->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("%s: %s", door->path, strerror(errno));
+}
+
+static void take_status(struct sidedoor *door, const struct lender_status *status)
+{
+	bool changed = memcmp(&door->status, status, sizeof(*status));
+	bool first = !door->known;
+
+	door->status = *status;
+	door->known = true;
+	if (first) {
+		log_info("lender at %s answers: data port %u, %u MiB lent", door->path, status->port,
+			 (unsigned int)(status->lent >> 20));
+		door->complained = false;
+		door->events->opened(door->ctx);
+	} else if (changed) {
+		door->events->changed(door->ctx);
+	}
+}
+
+static bool fits(const struct call *call, const struct lender_reply *reply)
+{
+	bool leases = call->request.command == LENDER_LEASE || call->request.command == LENDER_LIST;
+
+	return !leases || reply->count <= LENDER_MAX_LEASES;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct sidedoor *door = poll->data;
+	struct call *call = door->first;
+	struct lender_reply reply;
+	ssize_t len;
+
+	len = recv(door->fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_TRUNC);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (len != sizeof(reply) || !call || !fits(call, &reply)) {
+		complain(door,
+			 len ? len < 0 ? strerror(errno) : "it speaks another protocol" : "it closed the connection");
+		hang_up(door);
+		return;
+	}
+	if (reply.status.donor != door->node) {
+		complain(door, "it was started with another --node than this node's number");
+		hang_up(door);
+		return;
+	}
+	take_first(door);
+	send_first(door);
+	take_status(door, &reply.status);
+	if (call->reply)
+		call->reply(call->ctx, reply.error, &reply);
+	free(call);
+}
+
+static int queue(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
+{
+	struct call *call = malloc(sizeof(*call));
+	bool first = !door->first;
+
+	if (!call)
+		return -ENOMEM;
+	call->request = *request;
+	call->request.protocol = LENDER_PROTOCOL;
+	call->reply = reply;
+	call->ctx = ctx;
+	call->next = NULL;
+	*door->last = call;
+	door->last = &call->next;
+	if (first)
+		send_first(door);
+	return 0;
+}
+
+static int dial(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	const struct lender_request request = { .command = LENDER_STATUS };
+	struct sidedoor *door = timer->data;
+
+	if (door->poll) {
+		if (door->known)
+			queue(door, &request, NULL, NULL);
+		return;
+	}
+	door->fd = dial(door->path);
+	if (door->fd < 0) {
+		complain(door, strerror(-door->fd));
+		return;
+	}
+	door->poll = calloc(1, sizeof(*door->poll));
+	if (!door->poll || uv_poll_init(door->loop, door->poll, door->fd)) {
+		free(door->poll);
+		door->poll = NULL;
+		close(door->fd);
+		return;
+	}
+	door->poll->data = door;
+	if (uv_poll_start(door->poll, UV_READABLE, on_readable) || queue(door, &request, NULL, NULL))
+		hang_up(door);
+}
+
+struct sidedoor *sidedoor_new(uv_loop_t *loop, const char *path, uint32_t node, const struct sidedoor_events *events,
+			      void *ctx)
+{
+	struct sidedoor *door = calloc(1, sizeof(*door));
+
+	if (!door)
+		return NULL;
+	door->loop = loop;
+	door->path = path;
+	door->node = node;
+	door->events = events;
+	door->ctx = ctx;
+	door->last = &door->first;
+	uv_timer_init(loop, &door->retry);
+	door->retry.data = door;
+	uv_timer_start(&door->retry, on_retry, 0, RETRY_MS);
+	return door;
+}
+
+int sidedoor_call(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
+{
+	return door->known ? queue(door, request, reply, ctx) : -ENOTCONN;
+}
+
+const struct lender_status *sidedoor_status(const struct sidedoor *door)
+{
+	return door->known ? &door->status : NULL;
+}
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void sidedoor_free(struct sidedoor *door)
+{
+	static const struct sidedoor_events silence;
+
+	if (!door)
+		return;
+	door->known = false;
+	door->events = &silence;
+	if (door->poll)
+		hang_up(door);
+	uv_close((uv_handle_t *)&door->retry, on_retry_closed);
+}

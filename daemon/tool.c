@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tool - the unix socket on which `ramster` asks.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/control.h"
+#include "daemon/frame.h"
+#include "daemon/log.h"
+#include "daemon/status.h"
+#include "daemon/tool.h"
+
+struct tool {
+	struct ramsterd *d;
+	uv_pipe_t pipe;
+	char path[108];
+	unsigned int clients;
+};
+
+struct client {
+	struct tool *tool;
+	struct control *control;
+};
+
+static void drop(struct client *client)
+{
+	control_close(client->control);
+	client->tool->clients--;
+	free(client);
+}
+
+static void on_message(void *ctx, const Ramster__Message *message)
+{
+	Ramster__Message answer = RAMSTER__MESSAGE__INIT;
+	struct client *client = ctx;
+	struct status *status;
+	int ret;
+
+	if (message->body_case != RAMSTER__MESSAGE__BODY_STATUS_REQUEST) {
+		control_refuse(client->control, "only StatusRequest is answered here");
+		drop(client);
+		return;
+	}
+	status = status_gather(client->tool->d);
+	if (!status) {
+		drop(client);
+		return;
+	}
+	answer.body_case = RAMSTER__MESSAGE__BODY_STATUS;
+	answer.status = (Ramster__Status *)status_message(status);
+	ret = control_send(client->control, &answer);
+	status_free(status);
+	if (ret)
+		drop(client);
+}
+
+static void on_ended(void *ctx, const char *why, bool malformed)
+{
+	drop(ctx);
+}
+
+static const struct control_events events = {
+	.message = on_message,
+	.ended = on_ended,
+};
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct tool *tool = stream->data;
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (status || !client) {
+		free(client);
+		return;
+	}
+	client->tool = tool;
+	tool->clients++;
+	client->control = control_accept(&transport_unix, stream, FRAME_LIMIT_PEER, &events, client);
+	if (!client->control || tool->clients > TOOL_CLIENTS)
+		drop(client);
+}
+
+/* Whether somebody answers at the path; if not, what is there is removed. */
+static bool taken(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool answered;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	answered = fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address));
+	if (!answered && errno == ECONNREFUSED)
+		unlink(path);
+	if (fd >= 0)
+		close(fd);
+	return answered;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+struct tool *tool_new(struct ramsterd *d, const char *path)
+{
+	struct tool *tool;
+	int ret;
+
+	if (taken(path)) {
+		log_err("%s: another ramsterd answers there (stop it, or choose another --socket)", path);
+		return NULL;
+	}
+	tool = calloc(1, sizeof(*tool));
+	if (!tool)
+		return NULL;
+	tool->d = d;
+	snprintf(tool->path, sizeof(tool->path), "%s", path);
+	uv_pipe_init(d->loop, &tool->pipe, 0);
+	tool->pipe.data = tool;
+	ret = uv_pipe_bind(&tool->pipe, path);
+	if (!ret && chmod(path, 0660))
+		ret = -errno;
+	if (!ret)
+		ret = uv_listen((uv_stream_t *)&tool->pipe, 16, on_connection);
+	if (!ret)
+		return tool;
+	log_err("%s: cannot listen: %s", path, uv_strerror(ret));
+	uv_close((uv_handle_t *)&tool->pipe, on_closed);
+	return NULL;
+}
+
+void tool_free(struct tool *tool)
+{
+	if (!tool)
+		return;
+	unlink(tool->path);
+	uv_close((uv_handle_t *)&tool->pipe, on_closed);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tool - the unix socket on which `ramster` asks.
+ */
+#ifndef _RAMSTER_TOOL_H
+#define _RAMSTER_TOOL_H
+
+#include "daemon/ramsterd.h"
+
+#define TOOL_PATH "/run/ramster/ramsterd.sock"
+#define TOOL_CLIENTS 64 /* more are closed */
+
+/**
+ * tool_new - listen
+ * @path: replaced if nobody listens there any more
+ *
+ * Returns NULL if that fails, reported.
+ */
+struct tool *tool_new(struct ramsterd *d, const char *path);
+
+/* Stops listening and removes the socket. NULL is fine. */
+void tool_free(struct tool *tool);
+
+#endif

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make module         ramster.ko and ramster_frontswap.ko for the lab's kernel, in $(B)/module/$(KERNEL)/
+# make modules-all    the module compiled against every kernel of tests/kernels
+#
+# The kernel's build writes beside the sources, so it works on a copy of them. Kernels that are only prepared, not built,
+# have no list of symbols: against these the module is compiled and not linked.
+
+module_source := $(B)/module/$(KERNEL)/source
+module_names := ramster $(if $(filter 5.% 6.1,$(KERNEL)),ramster_frontswap)
+module_make = $(MAKE) --no-print-directory -s -C $(KDIR) M=$(abspath $(module_source)/kernel/ramster)
+
+.PHONY: module module-source module-compiled modules-all
+module: kernel module-source
+	+@$(module_make) modules
+	@for name in $(module_names); do strip --strip-debug -o $(B)/module/$(KERNEL)/$$name.ko \
+		$(module_source)/kernel/ramster/$$name.ko || exit 1; done
+
+module-compiled: kernel module-source
+	+@$(module_make) $(addsuffix .o,$(module_names))
+
+# Only what changed is copied, and what was made from it stays.
+module-source:
+	@mkdir -p $(module_source)
+	@rsync --archive --relative --delete --filter='P *.o' --filter='P *.ko' --filter='P *.mod*' --filter='P .*.cmd' \
+		--filter='P [Mm]odule*' --exclude='*.o' --exclude='.*.cmd' kernel/ramster proto $(module_source)/
+
+modules-all: module
+	+@for kernel in $(filter-out $(KERNEL),$(patsubst tests/kernels/%/kernel.conf,%,$(wildcard tests/kernels/*/kernel.conf))); do \
+		echo "module: compiling against $$kernel"; \
+		$(MAKE) --no-print-directory KERNEL=$$kernel module-compiled || exit 1; done
+
+# With the compiler's and sparse's extra warnings; prints nothing if there are none.
+.PHONY: module-style
+module-style: kernel module-source
+	@find $(module_source) -name '*.o' -delete
+	+@$(module_make) W=1 C=2 KCFLAGS=-Werror modules

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+RAMster running on the nodes of a lab.
+
+    with Lab.up(nodes=3, mem="n1=128,512", disks=["n1=swap:512"]) as lab, Cluster(lab) as cluster:
+        n1 = lab["n1"]
+        cluster.swapon_swapdev(n1, "512M")
+        hog = n1.start(*pagecheck(384))
+        cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 1000)
+        assert hog.wait(300) == 0
+
+The programs and the module are taken from the build directory ($RAMSTER_BUILD, or build/), the module for the lab's kernel. What the
+daemons write is in the lab's logs, as nX.ramsterd.log and nX.ramster-lender.log. Every call blocks, and waits for events.
+"""
+import concurrent.futures
+import json
+import os
+import queue
+import signal
+import time
+
+import labnet
+
+SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("RAMSTER_BUILD", os.path.join(SOURCES, "build"))
+CONFIG = os.path.join(SOURCES, "configs/cluster.conf")
+PROGRAMS = {"ramsterd": "/usr/sbin", "ramster-lender": "/usr/sbin", "ramster": "/usr/bin"}
+NODE_PROGRAMS = os.path.join(BUILD, "tests/programs")
+MODULES = ("ramster_frontswap", "ramster")  # in the order of loading; the first is not on every kernel
+SWAPDEV = "/dev/ramster0"
+SWAPDEV_SETTINGS = "/sys/block/ramster0"
+COUNTERS = "/sys/kernel/ramster/counters"
+LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for something there
+
+
+def configuration(lab, lend="auto", **settings):
+    """
+    The text of a cluster.conf for all nodes of the lab. `lend` is for all nodes, or a dictionary by a node's name;
+    the settings go into the cluster's stanza.
+    """
+    settings = {"name": "lab", "node_count": len(lab.nodes), "membership": "static", **settings}
+    stanzas = ["cluster:\n" + "".join(f"\t{key} = {value}\n" for key, value in settings.items())]
+    for number, node in enumerate(lab, 1):
+        amount = lend.get(node.name, "auto") if isinstance(lend, dict) else lend
+        stanzas.append(f"node:\n\tname = {node.name}\n\tnumber = {number}\n\taddress = {node.address}\n"
+                       f"\tport = 7700\n\tcluster = {settings['name']}\n\tlend = {amount}\n")
+    return "\n".join(stanzas)
+
+
+def pagecheck(mib, *options):
+    """The command line of pagecheck on a node."""
+    return ("pagecheck", "--mib", str(mib), *map(str, options))
+
+
+def read_counters(text):
+    return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+
+
+class Stream:
+    """The lines that a command on a node writes, as they come."""
+
+    def __init__(self, node, *argv):
+        self.lines, self.rest = queue.Queue(), b""
+        self.process = node.start(*argv, sink=self._take)
+
+    def _take(self, stream, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.lines.put((stream, line.decode(errors="replace")))
+
+    def get(self, until):
+        """The next line; TimeoutError at the time `until` of the monotonic clock, LabError if the command is over."""
+        while True:
+            try:
+                stream, line = self.lines.get(timeout=min(1, max(0, until - time.monotonic())))
+            except queue.Empty:
+                if self.process.over:
+                    raise labnet.LabError(f"{self.process.name}: ended: {self.rest.decode(errors='replace')}")
+                if time.monotonic() >= until:
+                    raise TimeoutError(f"{self.process.name}: nothing came")
+                continue
+            if stream == 1:
+                return line
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Cluster:
+    """
+    config: the text of cluster.conf, the same for all nodes, or a dictionary of texts by a node's name; by default
+    configs/cluster.conf if the lab has three nodes. parameters: those of the module, "name=value ...". borrowers: the
+    names of the nodes with the module (default: all).
+    """
+
+    def __init__(self, lab, config=None, parameters="", borrowers=None):
+        self.lab, self.parameters = lab, parameters.split()
+        self.borrowers = list(lab.nodes) if borrowers is None else borrowers
+        self.kernel = lab.status()["kernel"]
+        self.daemons = {}
+        if config is None and len(lab.nodes) == 3:
+            with open(CONFIG) as file:
+                config = file.read()
+        config = config or configuration(lab)
+        self.configs = config if isinstance(config, dict) else dict.fromkeys(lab.nodes, config)
+        try:
+            self._on_all(self.install)
+            self._on_all(self.start)
+            self.wait_up()
+        except BaseException:
+            self.down()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    def _on_all(self, action):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(action, self.lab))
+
+    # A node
+
+    def install(self, node):
+        """Puts programs, modules and configuration onto a node. After a power cycle: install(), then start()."""
+        modules = os.path.join(BUILD, "module", self.kernel)
+        if not os.path.exists(os.path.join(modules, "ramster.ko")):
+            raise labnet.LabError(f"there is no ramster.ko in {modules} (make module KERNEL={self.kernel})")
+        for name in MODULES:
+            if os.path.exists(path := os.path.join(modules, f"{name}.ko")):
+                node.put(path, f"/lib/ramster/{name}.ko")
+        for name, directory in PROGRAMS.items():
+            node.put(os.path.join(BUILD, name), f"{directory}/{name}")
+        for entry in os.scandir(NODE_PROGRAMS):
+            if entry.is_file() and "." not in entry.name:
+                node.put(entry.path, f"/usr/local/bin/{entry.name}")
+        node.write("/etc/ramster/cluster.conf", self.configs[node.name])
+
+    def start(self, node):
+        """Loads the module, if the node borrows, and starts the daemons."""
+        if node.name in self.borrowers:
+            self.load(node)
+        node.run("mkdir", "-p", "/run/ramster", "/run/ramster-lender")
+        self.start_daemon(node, "ramster-lender")
+        self.start_daemon(node, "ramsterd")
+
+    def load(self, node):
+        """Loads the module; where the kernel has frontswap, first the one that registers with it (it stays for ever)."""
+        script = ('cd /lib/ramster; if [ -e ramster_frontswap.ko ] && [ ! -d /sys/module/ramster_frontswap ]; then '
+                  'insmod ramster_frontswap.ko || exit; fi; insmod ramster.ko "$@"')
+        node.run("sh", "-c", script, "sh", *self.parameters)
+
+    # Daemons
+
+    def start_daemon(self, node, name, *options):
+        """Starts ramsterd or ramster-lender, as its service unit does; does not wait until it is ready."""
+        log = open(os.path.join(self.lab.logs, f"{node.name}.{name}.log"), "ab", buffering=0)
+        command = f"{name} $(ramsterd --lender-options)" if name == "ramster-lender" else name
+        process = node.start("sh", "-c", f'exec {command} "$@"', "sh", *options, sink=lambda _, data: log.write(data))
+        self.daemons[node.name, name] = process
+
+    def signal_daemon(self, node, name, number=signal.SIGHUP):
+        self.daemons[node.name, name].signal(number)
+
+    def stop_daemon(self, node, name, number=signal.SIGTERM, timeout=30):
+        """Ends a daemon; returns its exit status."""
+        process = self.daemons.pop((node.name, name))
+        process.signal(number)
+        return process.wait(timeout)
+
+    # What is going on
+
+    def counters(self, node):
+        """The module's counters, from sysfs: works without ramsterd."""
+        return read_counters(node.sh(f"cat {COUNTERS}"))
+
+    def status(self, node):
+        """`ramster status --json` as a dictionary; the module's counters are in ["counters"]."""
+        return json.loads(node.run("ramster", "status", "--json").out)
+
+    def wait_counters(self, node, condition, timeout=60):
+        """The counters as soon as condition(counters) is true."""
+        stream = Stream(node, "sh", "-c", f"while cat {COUNTERS} && echo; do sleep {LOOK_SECONDS}; done")
+
+        def counters(until):
+            lines = []
+            while line := stream.get(until):
+                lines.append(line)
+            return read_counters("\n".join(lines))
+
+        return self._wait(stream, counters, condition, timeout)
+
+    def wait_status(self, node, condition, timeout=60):
+        """The status as soon as ramsterd answers and condition(status) is true."""
+        script = f"until ramster top --json --interval {LOOK_SECONDS} 2>/dev/null; do sleep {LOOK_SECONDS}; done"
+        stream = Stream(node, "sh", "-c", script)
+        return self._wait(stream, lambda until: json.loads(stream.get(until)), condition, timeout)
+
+    @staticmethod
+    def _wait(stream, read, condition, timeout):
+        until, seen = time.monotonic() + timeout, None
+        try:
+            while True:
+                seen = read(until)
+                if condition(seen):
+                    return seen
+                if time.monotonic() >= until:
+                    raise TimeoutError
+        except TimeoutError:
+            raise TimeoutError(f"{stream.process.name}: not within {timeout:g} s; last seen: {seen}")
+        finally:
+            stream.close()
+
+    def wait_for(self, condition, timeout=60, node="n1"):
+        """As wait_counters, for the node that most tests are about."""
+        return self.wait_counters(self.lab[node], condition, timeout)
+
+    def wait_up(self, timeout=60):
+        """Waits until every node has a lender and a control connection to every other."""
+        def all_up(status):
+            return status["lender"]["present"] and all(
+                peer["local"] or peer["control"] == "up" for peer in status["nodes"])
+
+        self._on_all(lambda node: self.wait_status(node, all_up, timeout))
+
+    # Swap
+
+    def swapon_swapdev(self, node, size, backing=None):
+        """Swaps to /dev/ramster0 of this size ("512M"); backing: one of the node's disks behind it, at least as large."""
+        if backing:
+            node.sh(f"echo /dev/disk/{backing} >{SWAPDEV_SETTINGS}/backing_dev")
+        node.sh(f"echo {size} >{SWAPDEV_SETTINGS}/disksize && mkswap {SWAPDEV} && swapon {SWAPDEV}")
+
+    def swapon_frontswap(self, node, disk):
+        """Swaps to one of the node's disks, through frontswap. Readahead is frontswap's matter then, not the kernel's."""
+        node.sh(f"echo 0 >/proc/sys/vm/page-cluster && mkswap /dev/disk/{disk} && swapon /dev/disk/{disk}")
+
+    def swapoff(self, node, timeout=120):
+        """Ends all swapping of the node, and makes /dev/ramster0 as new."""
+        node.run("sh", "-c", f"swapoff -a && if [ -e {SWAPDEV} ]; then echo 1 >{SWAPDEV_SETTINGS}/reset; fi",
+                 timeout=timeout)
+
+    # The end
+
+    def down(self):
+        """Boots all nodes anew, for the next cluster: nothing of this one is left."""
+        self._on_all(labnet.Node.cycle)

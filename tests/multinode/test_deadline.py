@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A peer that does not answer: all loads together wait for its deadline once, and then fail as a disk's would. No byte is ever
+wrong, nothing hangs, and when the peer is back its pages are, too.
+"""
+import time
+
+import pytest
+
+import ramster
+from hold import Hold
+
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
+
+FRONT_ENDS = ("swapdev", "frontswap")
+DEADLINE = 3
+SLOW_DEADLINE = 6
+SLACK = 2  # s: emulated CPUs, and a monitor that looks every 0.1 s
+AT_ONCE = 1  # s: as long as a load may take that need not wait
+
+
+class Silence:
+    """n2 stops answering, as a machine that hangs or as one behind a cut cable."""
+
+    def __init__(self, lab, how):
+        self.lab, self.how = lab, how
+
+    def begin(self):
+        if self.how == "paused":
+            self.lab["n2"].pause()
+        else:
+            self.lab.cut("n1", "n2")
+
+    def end(self):
+        if self.how == "paused":
+            self.lab["n2"].resume()
+        else:
+            self.lab.heal("n1", "n2")
+
+
+@pytest.fixture(params=["paused", "cut"])
+def silence(request, lab):
+    silence = Silence(lab, request.param)
+    yield silence
+    silence.end()
+
+
+@pytest.fixture
+def cluster(lab):
+    with ramster.Cluster(lab, ramster.configuration(lab, slow_deadline=f"{SLOW_DEADLINE}s")) as cluster:
+        yield cluster
+
+
+def swapon(cluster, front_end):
+    if front_end == "swapdev":
+        cluster.swapon_swapdev(cluster.lab["n1"], "512M")
+    else:
+        cluster.swapon_frontswap(cluster.lab["n1"], "swap")
+
+
+def peer(status, name):
+    return next(node for node in status["nodes"] if node["name"] == name)
+
+
+def wait_state(cluster, state, timeout=60):
+    """Until n1 says so of n2's RAM."""
+    cluster.wait_status(cluster.lab["n1"], lambda status: peer(status, "n2")["data"] == state, timeout)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_all_loads_share_one_deadline(cluster, silence, front_end):
+    n1 = cluster.lab["n1"]
+    swapon(cluster, front_end)
+    with Hold(n1, 70, seed=1) as one, Hold(n1, 70, seed=2) as two, Hold(n1, 70, seed=3) as three:
+        cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in ("n2", "n3")) > 2000)
+        half = one.pages // 2
+        silence.begin()
+        begun = time.monotonic()
+        for hold in (one, two, three):
+            hold.tell("verify", 0, half)
+        seen = [hold.answer() for hold in (one, two, three)]
+        took = time.monotonic() - begun
+
+        assert sum(one.failed for one in seen) > 0
+        for answer in seen:
+            assert answer.wrong == 0 and answer.right + answer.failed == half
+            # Whoever came first waited for the deadline, whoever came later for what was left of it.
+            assert answer.first_failed < DEADLINE + SLACK
+            assert answer.later_failed < AT_ONCE
+        assert max(answer.first_failed for answer in seen) > DEADLINE / 2
+        counters = cluster.counters(n1)
+        assert (counters["late_peers"], counters["bad_checksums"], counters["malformed_answers"]) == (1, 0, 0)
+        assert counters["requests_timed_out"] > 0 and counters["requests_refused"] > 0
+        assert counters["loads_failed"] >= sum(answer.failed for answer in seen)
+        assert cluster.status(n1)["degraded"]
+
+        # Pages with n3 are unharmed all the while, and n2's come back with it, but for those that a task has seen fail.
+        silence.end()
+        wait_state(cluster, "up")
+        assert cluster.counters(n1)["pages_lost"] == 0
+        for hold in (one, two, three):
+            hold.assert_right(half)
+            hold.kill()
+    print(f"{front_end}: {took:.1f} s, {seen}")
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_swapoff_and_rmmod_end_with_a_silent_peer(cluster, silence, front_end):
+    n1 = cluster.lab["n1"]
+    swapon(cluster, front_end)
+    with Hold(n1, 60) as hold, Hold(n1, 130, seed=2) as hog:
+        cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in ("n2", "n3")) > 2000)
+        hog.end()
+        pages = peer(cluster.status(n1), "n2")["pages"]
+        assert pages > 0
+        silence.begin()
+        # It waits for the slow deadline, once.
+        begun = time.monotonic()
+        n1.run("swapoff", "-a", timeout=120)
+        took = time.monotonic() - begun
+        assert SLOW_DEADLINE / 2 < took < 2 * SLOW_DEADLINE + SLACK
+        seen = hold.verify()
+        assert seen.wrong == 0 and seen.right + seen.failed == hold.pages
+        assert 0 < seen.failed <= pages
+        hold.kill()
+    # The daemon goes on by itself: it must not keep the module.
+    begun = time.monotonic()
+    cluster.stop_daemon(n1, "ramsterd")
+    cluster.unload(n1)
+    assert time.monotonic() - begun < 30

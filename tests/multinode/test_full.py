@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No peer, or no room with any: the local disk takes over, and where there is none only what is new is refused."""
+import pytest
+
+import ramster
+from hold import Hold
+from ramster import pagecheck
+
+pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,256", disks=["n1=swap:384", "n1=backing:384"])
+
+LEND = 16 << 20
+
+
+@pytest.fixture(params=["no peer", "peer full"])
+def cluster(request, lab):
+    lend = "off" if request.param == "no peer" else "16M"
+    with ramster.Cluster(lab, ramster.configuration(lab, lend={"n1": "off", "n2": lend})) as cluster:
+        cluster.lends = request.param == "peer full"
+        yield cluster
+
+
+def assert_space(cluster, counters):
+    """All that the peer lends is used, and not a byte more."""
+    assert counters["remote_space_bytes"] == (LEND if cluster.lends else 0)
+    assert (counters["pages_remote"] > 0) == cluster.lends
+
+
+def test_frontswap_refuses_and_the_kernel_swaps_to_disk(cluster):
+    n1 = cluster.lab["n1"]
+    cluster.swapon_frontswap(n1, "swap")
+    with Hold(n1, 150) as hold:
+        counters = cluster.counters(n1)
+        assert counters["stores_refused"] > 0 and counters["stores"] > 0
+        assert_space(cluster, counters)
+        hold.assert_right()
+        hold.rewrite(0, hold.pages // 4)
+        hold.assert_right()
+        hold.end()
+    assert cluster.counters(n1)["loads_failed"] == 0
+
+
+def test_swapdev_uses_its_backing_device(cluster):
+    n1 = cluster.lab["n1"]
+    cluster.swapon_swapdev(n1, "384M", backing="backing")
+    with Hold(n1, 30, seed=2) as small, Hold(n1, 140) as hold:
+        counters = cluster.counters(n1)
+        assert counters["stores_backing"] > 0 and counters["pages_backing"] > 0
+        assert_space(cluster, counters)
+        hold.assert_right()
+        hold.rewrite(0, hold.pages // 4)
+        hold.assert_right()
+        hold.end()
+        cluster.swapoff(n1)
+        small.assert_right()
+        small.end()
+    counters = cluster.counters(n1)
+    assert counters["loads_backing"] > 0
+    assert (counters["loads_failed"], counters["pages_backing"], counters["pages_remote"]) == (0, 0, 0)
+
+
+@pytest.mark.allow_splats("oom-kill", "Out of memory", "Call Trace")
+def test_without_a_backing_device_a_write_fails_and_nothing_stored_is_lost(cluster):
+    n1 = cluster.lab["n1"]
+    cluster.swapon_swapdev(n1, "384M")
+    with Hold(n1, 40, seed=2) as stored:
+        # Spared, so that the kernel kills whoever asks for what is not there.
+        n1.sh("for pid in $(pidof pagehold ramsterd ramster-lender); do echo -1000 >/proc/$pid/oom_score_adj; done")
+        mark = n1.console_mark()
+        hog = n1.start(*pagecheck(320))
+        assert hog.wait(240) == 128 + 9, hog.err
+        n1.wait_console("ramster0: full: no local room, no peer with space and no backing device", since=mark)
+        assert_space(cluster, cluster.counters(n1))
+        stored.assert_right()
+        # There is room again.
+        with Hold(n1, 40) as another:
+            another.assert_right()
+            another.end()
+        stored.assert_right()
+        stored.end()
+    assert cluster.counters(n1)["loads_failed"] == 0

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * badpeer.c - lends memory to its own kernel, and answers one of its requests as no lender should.
+ *
+ * `badpeer OTHER read|write MISBEHAVIOUR`: the node OTHER must be in configfs, no ramsterd may run, and /dev/ramster0 must
+ * have a size and be unused. Pages are written to it until the kernel has given some to this program; then each is read
+ * back. The first READ, or the first WRITE, is answered badly; after misbehaviours that do not end the connection all are.
+ * `badpeer list` names the misbehaviours. Prints "right=N failed=N wrong=N": pages, failed being those whose reading was
+ * an I/O error. Exit status: 0; 1 if any page had other bytes than were written.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nl.h"
+#include "pages.h"
+#include "r2net.h"
+#include "ramster_nl.h"
+
+#define DEVICE "/dev/ramster0"
+#define COUNTERS "/sys/kernel/ramster/counters"
+#define PAGES 2000
+#define PAGES_REMOTE 300 /* enough to begin */
+#define EXTENTS 4
+#define DEADLINE_MS 500
+#define SLOW_DEADLINE_MS 1000
+
+struct request {
+	struct r2net_hdr hdr;
+	struct r2net_item items[R2NET_MAX_ITEMS];
+	unsigned int nr; /* items */
+};
+
+struct answer {
+	struct r2net_hdr hdr;
+	uint8_t body[R2NET_MAX_LENGTH + 4096]; /* results, payload */
+	size_t body_len;
+	size_t cut; /* bytes that are not sent at the end */
+	bool hang_up; /* afterwards */
+};
+
+static uint8_t memory[EXTENTS][R2NET_EXTENT_DEFAULT];
+static atomic_bool begun; /* misbehaviour may */
+static atomic_bool silent;
+static unsigned int bad_type; /* R2NET_READ or R2NET_WRITE */
+static const struct misbehaviour *misbehaviour;
+
+/* Misbehaviours: each spoils a good answer. */
+
+static struct r2net_result *results(struct answer *a)
+{
+	return (void *)a->body;
+}
+
+static void bad_magic(struct answer *a)
+{
+	a->hdr.magic ^= cpu_to_le32(1);
+}
+
+static void bad_version(struct answer *a)
+{
+	a->hdr.version++;
+}
+
+static void bad_type_of_frame(struct answer *a)
+{
+	a->hdr.type = R2NET_READ;
+}
+
+static void bad_reserved(struct answer *a)
+{
+	a->hdr.reserved = cpu_to_le32(1);
+}
+
+static void bad_tag(struct answer *a)
+{
+	a->hdr.tag ^= cpu_to_le64(1ULL << 40);
+}
+
+static void no_items(struct answer *a)
+{
+	a->hdr.items = 0;
+}
+
+static void more_items(struct answer *a)
+{
+	a->hdr.items = cpu_to_le16(le16_to_cpu(a->hdr.items) + 1);
+}
+
+static void too_many_items(struct answer *a)
+{
+	a->hdr.items = cpu_to_le16(R2NET_MAX_ITEMS + 1);
+}
+
+static void no_length(struct answer *a)
+{
+	a->hdr.length = 0;
+}
+
+static void short_length(struct answer *a)
+{
+	a->hdr.length = cpu_to_le32(le32_to_cpu(a->hdr.length) - 1);
+}
+
+static void long_length(struct answer *a)
+{
+	a->hdr.length = cpu_to_le32(le32_to_cpu(a->hdr.length) + 1);
+	a->body_len++;
+}
+
+static void length_over_limit(struct answer *a)
+{
+	a->hdr.length = cpu_to_le32(R2NET_MAX_LENGTH + 1);
+}
+
+static void length_of_4_gib(struct answer *a)
+{
+	a->hdr.length = cpu_to_le32(UINT32_MAX);
+}
+
+static void long_item(struct answer *a)
+{
+	results(a)->length = cpu_to_le32(le32_to_cpu(results(a)->length) + 1);
+}
+
+static void huge_item(struct answer *a)
+{
+	results(a)->length = cpu_to_le32(UINT32_MAX);
+}
+
+static void half_frame(struct answer *a)
+{
+	a->cut = (a->body_len + 1) / 2;
+	a->hang_up = true;
+}
+
+static void half_header(struct answer *a)
+{
+	a->cut = a->body_len + sizeof(a->hdr) / 2;
+	a->hang_up = true;
+}
+
+static void no_answer(struct answer *a)
+{
+	a->cut = a->body_len + sizeof(a->hdr);
+	a->hang_up = true;
+}
+
+static void silence(struct answer *a)
+{
+	a->cut = a->body_len + sizeof(a->hdr);
+	atomic_store(&silent, true);
+}
+
+static void altered(struct answer *a)
+{
+	size_t table = le16_to_cpu(a->hdr.items) * sizeof(struct r2net_result), i;
+
+	for (i = table; i < a->body_len; i++)
+		a->body[i] ^= 0x10;
+}
+
+static void refuse(struct answer *a, unsigned int status)
+{
+	unsigned int nr = le16_to_cpu(a->hdr.items), i;
+
+	a->body_len = nr * sizeof(struct r2net_result);
+	a->hdr.length = cpu_to_le32(a->body_len);
+	for (i = 0; i < nr; i++)
+		results(a)[i] = (struct r2net_result){ .status = cpu_to_le32(status) };
+}
+
+static void stale(struct answer *a)
+{
+	refuse(a, R2NET_ESTALE);
+}
+
+static void out_of_range(struct answer *a)
+{
+	refuse(a, R2NET_ERANGE);
+}
+
+static void unknown_status(struct answer *a)
+{
+	refuse(a, 99);
+}
+
+/* A refusal, but with the bytes that it does not have. */
+static void stale_with_bytes(struct answer *a)
+{
+	results(a)->status = cpu_to_le32(R2NET_ESTALE);
+	if (!results(a)->length)
+		results(a)->length = cpu_to_le32(1);
+}
+
+static const struct misbehaviour {
+	const char *name;
+	void (*spoil)(struct answer *a);
+	bool repeat; /* the connection lives on */
+} misbehaviours[] = {
+	{ "magic", bad_magic, false },
+	{ "version", bad_version, false },
+	{ "type", bad_type_of_frame, false },
+	{ "reserved", bad_reserved, false },
+	{ "tag", bad_tag, false },
+	{ "items-0", no_items, false },
+	{ "items-more", more_items, false },
+	{ "items-limit", too_many_items, false },
+	{ "length-0", no_length, false },
+	{ "length-short", short_length, false },
+	{ "length-long", long_length, false },
+	{ "length-limit", length_over_limit, false },
+	{ "length-4g", length_of_4_gib, false },
+	{ "item-long", long_item, false },
+	{ "item-4g", huge_item, false },
+	{ "stale-with-bytes", stale_with_bytes, false },
+	{ "half-frame", half_frame, false },
+	{ "half-header", half_header, false },
+	{ "hang-up", no_answer, false },
+	{ "silence", silence, true },
+	{ "altered", altered, true },
+	{ "stale", stale, true },
+	{ "range", out_of_range, true },
+	{ "status", unknown_status, true },
+};
+#define NR_MISBEHAVIOURS (sizeof(misbehaviours) / sizeof(misbehaviours[0]))
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(3);
+}
+
+/* The lender: one thread a connection. */
+
+static bool receive(int fd, void *buf, size_t len)
+{
+	return !len || recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+static void transmit(int fd, const void *buf, size_t len)
+{
+	if (len && send(fd, buf, len, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+		die("badpeer: send");
+}
+
+static uint8_t *place(const struct r2net_item *item)
+{
+	uint32_t extent = le32_to_cpu(item->extent) - 1, offset = le32_to_cpu(item->offset);
+
+	if (extent >= EXTENTS || offset + (uint64_t)le32_to_cpu(item->length) > sizeof(memory[0])) {
+		errno = ERANGE;
+		die("badpeer: the kernel's request");
+	}
+	return memory[extent] + offset;
+}
+
+static bool receive_request(int fd, struct request *r)
+{
+	unsigned int i;
+
+	if (!receive(fd, &r->hdr, sizeof(r->hdr)))
+		return false;
+	r->nr = le16_to_cpu(r->hdr.items);
+	if (r->hdr.type == R2NET_FENCE) {
+		struct r2net_fence fence;
+
+		return receive(fd, &fence, sizeof(fence));
+	}
+	if (!receive(fd, r->items, r->nr * sizeof(r->items[0])))
+		return false;
+	for (i = 0; r->hdr.type == R2NET_WRITE && i < r->nr; i++)
+		if (!receive(fd, place(&r->items[i]), le32_to_cpu(r->items[i].length)))
+			return false;
+	return true;
+}
+
+/* What a lender should say. */
+static void make_answer(const struct request *r, struct answer *a)
+{
+	unsigned int nr = r->nr ? r->nr : 1, i;
+
+	memset(a, 0, offsetof(struct answer, body));
+	memset(results(a), 0, nr * sizeof(struct r2net_result));
+	a->cut = 0;
+	a->hang_up = false;
+	a->body_len = nr * sizeof(struct r2net_result);
+	for (i = 0; r->hdr.type == R2NET_READ && i < nr; i++) {
+		uint32_t len = le32_to_cpu(r->items[i].length);
+
+		results(a)[i].length = r->items[i].length;
+		memcpy(a->body + a->body_len, place(&r->items[i]), len);
+		a->body_len += len;
+	}
+	a->hdr = (struct r2net_hdr){ .magic = cpu_to_le32(R2NET_MAGIC),
+				     .version = R2NET_VERSION,
+				     .type = R2NET_ANSWER,
+				     .items = cpu_to_le16(nr),
+				     .length = cpu_to_le32(a->body_len),
+				     .tag = r->hdr.tag };
+}
+
+static void transmit_answer(int fd, const struct answer *a)
+{
+	size_t hdr = sizeof(a->hdr), body = a->body_len;
+
+	if (a->cut > body) {
+		hdr -= a->cut - body;
+		body = 0;
+	} else {
+		body -= a->cut;
+	}
+	transmit(fd, &a->hdr, hdr);
+	transmit(fd, a->body, body);
+	if (a->hang_up)
+		shutdown(fd, SHUT_RDWR);
+}
+
+static void *serve(void *arg)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+	int fd = *(int *)arg;
+	bool done = false;
+	struct request r;
+
+	if (!a)
+		die("badpeer");
+	while (receive_request(fd, &r)) {
+		if (atomic_load(&silent))
+			continue;
+		make_answer(&r, a);
+		if (r.hdr.type == bad_type && atomic_load(&begun) && (!done || misbehaviour->repeat)) {
+			misbehaviour->spoil(a);
+			done = true;
+		}
+		transmit_answer(fd, a);
+	}
+	free(a);
+	return NULL;
+}
+
+/* The owner's side. */
+
+static uint64_t counter(const char *name)
+{
+	FILE *file = fopen(COUNTERS, "r");
+	char key[64];
+	uint64_t value;
+
+	if (!file)
+		die(COUNTERS);
+	while (fscanf(file, "%63s %" SCNu64, key, &value) == 2) {
+		if (!strcmp(key, name)) {
+			fclose(file);
+			return value;
+		}
+	}
+	errno = ENOENT;
+	die(name);
+	return 0;
+}
+
+static void command_end(void)
+{
+	char text[NL_TEXT_LEN];
+
+	errno = -nl_send(text);
+	if (!errno)
+		return;
+	fprintf(stderr, "badpeer: %s: %s\n", strerror(errno), text);
+	exit(3);
+}
+
+static void command_begin(unsigned int command, unsigned int node, uint64_t instance)
+{
+	nl_begin(command);
+	nl_put_u32(RAMSTER_A_NODE, node);
+	nl_put_u64(RAMSTER_A_LENDER_INSTANCE, instance);
+}
+
+static void connect_kernel(unsigned int node, uint64_t instance, unsigned int number, enum r2net_role role, int *end)
+{
+	pthread_t thread;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
+		die("badpeer: socketpair");
+	command_begin(RAMSTER_CMD_CONN_ADD, node, instance);
+	nl_put_u32(RAMSTER_A_CONN, number);
+	nl_put_u32(RAMSTER_A_ROLE, role);
+	nl_put_u32(RAMSTER_A_WINDOW, 4);
+	nl_put_u32(RAMSTER_A_FD, fds[0]);
+	command_end();
+	close(fds[0]);
+	*end = fds[1];
+	errno = pthread_create(&thread, NULL, serve, end);
+	if (errno)
+		die("badpeer: thread");
+}
+
+static void lend(unsigned int node, uint64_t instance)
+{
+	static int data, control;
+	struct ramster_nl_lease leases[EXTENTS];
+	unsigned int i;
+
+	for (i = 0; i < EXTENTS; i++)
+		leases[i] = (struct ramster_nl_lease){ .extent = i + 1, .generation = 1 };
+	nl_open();
+	command_begin(RAMSTER_CMD_PEER_SET, node, instance);
+	nl_put_u32(RAMSTER_A_DEADLINE_MS, DEADLINE_MS);
+	nl_put_u32(RAMSTER_A_SLOW_DEADLINE_MS, SLOW_DEADLINE_MS);
+	command_end();
+	connect_kernel(node, instance, 1, R2NET_ROLE_CONTROL, &control);
+	connect_kernel(node, instance, 2, R2NET_ROLE_DATA, &data);
+	command_begin(RAMSTER_CMD_LEASE_ADD, node, instance);
+	nl_put_u32(RAMSTER_A_EXTENT_SIZE, R2NET_EXTENT_DEFAULT);
+	nl_put(RAMSTER_A_LEASES, leases, sizeof(leases));
+	command_end();
+}
+
+static void wait_for(const char *name, uint64_t value)
+{
+	static const struct timespec interval = { .tv_nsec = 20000000 };
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++) {
+		if (counter(name) >= value)
+			return;
+		nanosleep(&interval, NULL);
+	}
+	errno = ETIMEDOUT;
+	die(name);
+}
+
+static void write_pages(int fd, void *page)
+{
+	unsigned int i;
+
+	for (i = 1; i <= PAGES; i++) {
+		page_fill(page, PAGE_TEXT, 1, i, 1);
+		if (pwrite(fd, page, PAGE_BYTES, (off_t)i * PAGE_BYTES) != PAGE_BYTES)
+			die("badpeer: writing");
+	}
+}
+
+static unsigned int read_pages(int fd, void *page)
+{
+	unsigned int right = 0, failed = 0, wrong = 0, i;
+	ssize_t got;
+
+	for (i = 1; i <= PAGES; i++) {
+		got = pread(fd, page, PAGE_BYTES, (off_t)i * PAGE_BYTES);
+		if (got < 0 && errno == EIO)
+			failed++;
+		else if (got != PAGE_BYTES)
+			die("badpeer: reading");
+		else if (page_right(page, PAGE_TEXT, 1, i, 1))
+			right++;
+		else
+			wrong++;
+	}
+	printf("right=%u failed=%u wrong=%u\n", right, failed, wrong);
+	return wrong;
+}
+
+static void arguments(int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc == 2 && !strcmp(argv[1], "list")) {
+		for (i = 0; i < NR_MISBEHAVIOURS; i++)
+			printf("%s\n", misbehaviours[i].name);
+		exit(0);
+	}
+	for (i = 0; argc == 4 && i < NR_MISBEHAVIOURS; i++)
+		if (!strcmp(argv[3], misbehaviours[i].name))
+			misbehaviour = &misbehaviours[i];
+	if (!misbehaviour) {
+		fprintf(stderr, "usage: badpeer OTHER read|write MISBEHAVIOUR, or badpeer list\n");
+		exit(2);
+	}
+	bad_type = strcmp(argv[2], "read") ? R2NET_WRITE : R2NET_READ;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t instance, before;
+	unsigned int node, wrong;
+	void *page;
+	int fd;
+
+	arguments(argc, argv);
+	node = strtoul(argv[1], NULL, 10);
+	if (getrandom(&instance, sizeof(instance), 0) != sizeof(instance) ||
+	    posix_memalign(&page, PAGE_BYTES, PAGE_BYTES))
+		die("badpeer");
+	fd = open(DEVICE, O_RDWR | O_DIRECT);
+	if (fd < 0)
+		die(DEVICE);
+	atomic_store(&begun, bad_type == R2NET_WRITE);
+	before = counter("remotify_writes");
+	lend(node, instance);
+	write_pages(fd, page);
+	if (bad_type == R2NET_READ)
+		wait_for("pages_remote", PAGES_REMOTE);
+	else
+		wait_for("remotify_writes", before + 1);
+	atomic_store(&begun, true);
+	wrong = read_pages(fd, page);
+	command_begin(RAMSTER_CMD_PEER_DEAD, node, instance);
+	command_end();
+	return wrong ? 1 : 0;
+}

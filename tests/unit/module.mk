@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The module's pure parts, unchanged, over the shim, and their unit tests. $(B)/shim/shim.a has all but the tests.
+#
+# make sanitize-unit    every unit test under the address and undefined behaviour sanitizers, built in $(B)/sanitize
+
+SHIM_CPPFLAGS := -Itests/unit/shim -Ikernel/ramster -include tests/unit/shim/shim.h
+# The kernel compiles without these two.
+SHIM_WARN := -Wno-sign-compare -Wno-missing-field-initializers
+SHIM_LIBS := -llzo2 -llz4 -lzstd -pthread
+
+shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,tmem zcache compress compress_zstd zbud zsmalloc reserve extent \
+	prefetch fetch remotify counters))
+shim_support := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/shim/*.c))
+$(B)/shim/%.o: kernel/ramster/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SHIM_WARN) $(SHIM_CPPFLAGS) -c -o $@ $<
+test_support := $(addprefix $(B)/tests/unit/,scene.o pages.o)
+$(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent tmem tmem_model fetch life)
+UNIT_TESTS += $(shim_tests)
+$(shim_tests): %: %.o $(B)/shim/shim.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(SHIM_LIBS)
+
+shim_users := $(shim_tests:%=%.o) $(test_support) $(shim_support)
+$(shim_users): CPPFLAGS += $(SHIM_CPPFLAGS)
+$(shim_users): WARN += $(SHIM_WARN)
+
+# Tests that run programs find them in the build directory above themselves.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+.PHONY: sanitize-unit run-unit
+sanitize-unit:
+	$(MAKE) B=$(B)/sanitize CFLAGS="$(SANITIZE)" LDFLAGS="-fsanitize=address,undefined" run-unit
+run-unit: $(UNIT_TESTS)
+	@for test in $^; do echo "$$test"; "$$test" || exit 1; done

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "donor.h"
+#include "netlink.h"
+#include "tests/unit/pages.h"
+
+struct donor_extent {
+	u32 id;
+	u32 generation;
+	u32 size;
+	u8 *bytes;
+};
+
+#define DONOR_MAX_EXTENTS 256
+
+struct workqueue_struct *r2net_wq;
+
+static DEFINE_SPINLOCK(donors_lock);
+static LIST_HEAD(donors); /* struct r2net_peer */
+
+static struct donor *to_donor(struct r2net_peer *peer)
+{
+	return container_of(peer, struct donor, peer);
+}
+
+struct donor *donor_new(u32 node)
+{
+	struct donor *donor = kzalloc(sizeof(*donor), GFP_KERNEL);
+
+	shim_assert(donor);
+	kref_init(&donor->peer.ref);
+	donor->peer.node = node;
+	donor->peer.state = RAMSTER_PEER_UP;
+	spin_lock_init(&donor->peer.lock);
+	extent_space_init(&donor->peer.space);
+	INIT_LIST_HEAD(&donor->pending);
+	donor->extents = kvcalloc(DONOR_MAX_EXTENTS, sizeof(*donor->extents), GFP_KERNEL);
+	shim_assert(donor->extents);
+	spin_lock(&donors_lock);
+	list_add_tail(&donor->peer.link, &donors);
+	spin_unlock(&donors_lock);
+	return donor;
+}
+
+int donor_lend(struct donor *donor, u32 size, unsigned int nr)
+{
+	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
+	unsigned int i;
+
+	shim_assert(donor->nr_extents + nr <= DONOR_MAX_EXTENTS);
+	for (i = 0; i < nr; i++) {
+		struct donor_extent *extent = &donor->extents[donor->nr_extents++];
+
+		extent->id = donor->nr_extents * 7;
+		extent->generation = donor->nr_extents + 1000;
+		extent->size = size;
+		extent->bytes = calloc(1, size);
+		shim_assert(extent->bytes);
+		leases[i] = (struct ramster_nl_lease){ extent->id, extent->generation };
+	}
+	return extent_add(&donor->peer, size, leases, nr);
+}
+
+static u8 *item_bytes(struct donor *donor, const struct r2net_item *item)
+{
+	u32 offset = le32_to_cpu(item->offset), length = le32_to_cpu(item->length);
+	unsigned int i;
+
+	for (i = 0; i < donor->nr_extents; i++) {
+		const struct donor_extent *extent = &donor->extents[i];
+
+		if (extent->id != le32_to_cpu(item->extent))
+			continue;
+		shim_assert(extent->generation == le32_to_cpu(item->generation));
+		shim_assert(offset <= extent->size && length <= extent->size - offset);
+		return extent->bytes + offset;
+	}
+	shim_die(__FILE__, __LINE__, "an extent that was lent");
+}
+
+static bool items_overlap(const struct r2net_item *a, const struct r2net_item *b)
+{
+	u32 a_offset = le32_to_cpu(a->offset), b_offset = le32_to_cpu(b->offset);
+
+	return a->extent == b->extent && a_offset < b_offset + le32_to_cpu(b->length) &&
+	       b_offset < a_offset + le32_to_cpu(a->length);
+}
+
+static void check_slot_rule(const struct r2net_request *a, const struct r2net_request *b)
+{
+	unsigned int i, k;
+
+	if (a->type == R2NET_READ && b->type == R2NET_READ)
+		return;
+	for (i = 0; i < a->nr; i++)
+		for (k = 0; k < b->nr; k++)
+			shim_assert(!items_overlap(&a->items[i], &b->items[k]));
+}
+
+static void check_request(struct donor *donor, const struct r2net_request *req)
+{
+	const struct r2net_request *other;
+	u32 total = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&donor->peer.lock);
+	shim_assert(req->nr >= 1 && req->nr <= R2NET_MAX_ITEMS);
+	for (i = 0; i < req->nr; i++) {
+		shim_assert(r2net_item_valid(&req->items[i]) && item_bytes(donor, &req->items[i]));
+		total += le32_to_cpu(req->items[i].length);
+	}
+	shim_assert(req->payload_length == (req->type == R2NET_WRITE ? total : 0));
+	list_for_each_entry(other, &donor->pending, link)
+		check_slot_rule(req, other);
+}
+
+int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
+{
+	struct donor *donor = to_donor(peer);
+	int err = READ_ONCE(donor->submit_err);
+
+	req->claimed = 0;
+	refcount_set(&req->ref, 1);
+	if (peer->state == RAMSTER_PEER_DEAD)
+		err = -EIO;
+	if (err)
+		return err;
+	spin_lock(&peer->lock);
+	check_request(donor, req);
+	list_add_tail(&req->link, &donor->pending);
+	donor->nr_pending++;
+	donor->items += req->nr;
+	if (req->type == R2NET_READ)
+		donor->reads++;
+	else
+		donor->writes++;
+	spin_unlock(&peer->lock);
+	if (!donor->wait)
+		donor_answer_all(donor);
+	return 0;
+}
+
+bool r2net_request_claim(struct r2net_request *req, unsigned int i)
+{
+	return !test_and_set_bit(i, &req->claimed);
+}
+
+void r2net_request_fail(struct r2net_request *req, int err)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr; i++)
+		if (r2net_request_claim(req, i))
+			req->ops->item(req, i, err, NULL);
+}
+
+void r2net_request_put(struct r2net_request *req)
+{
+	if (refcount_dec_and_test(&req->ref))
+		req->ops->release(req);
+}
+
+static int item_fate(struct donor *donor)
+{
+	if (READ_ONCE(donor->item_err))
+		return donor->item_err;
+	return pages_random(&donor->seed) % 1000 < READ_ONCE(donor->item_err_permille) ? -EIO : 0;
+}
+
+/* What the lender does, it does to all items, even when nobody waits for the answer any more. @bytes: what READs bring. */
+static void serve(struct donor *donor, const struct r2net_request *req, u8 *bytes)
+{
+	const u8 *payload = req->payload;
+	unsigned int i;
+	u32 length;
+
+	for (i = 0; i < req->nr; i++) {
+		length = le32_to_cpu(req->items[i].length);
+		if (req->type == R2NET_READ) {
+			memcpy(bytes, item_bytes(donor, &req->items[i]), length);
+			if (donor->corrupt)
+				bytes[length / 2] ^= 1;
+			bytes += R2NET_MAX_ITEM_LEN;
+		} else {
+			memcpy(item_bytes(donor, &req->items[i]), payload, length);
+			payload += length;
+		}
+	}
+}
+
+static void deliver(struct donor *donor, struct r2net_request *req, const u8 *bytes)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < req->nr; i++, bytes += R2NET_MAX_ITEM_LEN) {
+		err = item_fate(donor);
+		if (r2net_request_claim(req, i))
+			req->ops->item(req, i, err, err || req->type != R2NET_READ ? NULL : bytes);
+	}
+}
+
+/* A request is in the list, for the slot rule, until the lender has done with it. */
+static struct r2net_request *pending_get(struct donor *donor, unsigned int n)
+{
+	struct r2net_request *req, *found = NULL;
+
+	spin_lock(&donor->peer.lock);
+	list_for_each_entry(req, &donor->pending, link)
+		if (!n--) {
+			found = req;
+			break;
+		}
+	spin_unlock(&donor->peer.lock);
+	return found;
+}
+
+bool donor_answer(struct donor *donor, unsigned int n)
+{
+	struct r2net_request *req = pending_get(donor, n);
+	u8 *bytes;
+
+	if (!req)
+		return false;
+	bytes = malloc(R2NET_MAX_ITEMS * R2NET_MAX_ITEM_LEN);
+	shim_assert(bytes);
+	serve(donor, req, bytes);
+	spin_lock(&donor->peer.lock);
+	list_del_init(&req->link);
+	donor->nr_pending--;
+	spin_unlock(&donor->peer.lock);
+	deliver(donor, req, bytes);
+	r2net_request_put(req);
+	free(bytes);
+	return true;
+}
+
+unsigned int donor_answer_all(struct donor *donor)
+{
+	unsigned int nr = 0;
+
+	while (donor_answer(donor, 0))
+		nr++;
+	return nr;
+}
+
+void donor_expire(struct donor *donor)
+{
+	struct r2net_request *req;
+	unsigned int n;
+
+	for (n = 0; (req = pending_get(donor, n)); n++)
+		if (!req->patient)
+			r2net_request_fail(req, -ETIMEDOUT);
+}
+
+u64 donor_die(struct donor *donor)
+{
+	struct r2net_request *req;
+
+	donor->peer.state = RAMSTER_PEER_DEAD;
+	while ((req = pending_get(donor, 0))) {
+		spin_lock(&donor->peer.lock);
+		list_del_init(&req->link);
+		donor->nr_pending--;
+		spin_unlock(&donor->peer.lock);
+		r2net_request_fail(req, -EIO);
+		r2net_request_put(req);
+	}
+	return extent_dead(&donor->peer);
+}
+
+void donor_free(struct donor *donor)
+{
+	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
+	unsigned int i;
+
+	shim_assert(list_empty(&donor->pending));
+	extent_return(&donor->peer, leases, DONOR_MAX_EXTENTS);
+	shim_assert(!donor->peer.space.nr);
+	for (i = 0; i < donor->nr_extents; i++)
+		free(donor->extents[i].bytes);
+	spin_lock(&donors_lock);
+	list_del(&donor->peer.link);
+	spin_unlock(&donors_lock);
+	shim_assert(refcount_read(&donor->peer.ref.refcount) == 1);
+	kvfree(donor->extents);
+	kfree(donor);
+}
+
+struct r2net_peer *r2net_peer_get(struct r2net_peer *peer)
+{
+	kref_get(&peer->ref);
+	return peer;
+}
+
+static void peer_release(struct kref *ref)
+{
+	shim_die(__FILE__, __LINE__, "the donor holds its peer's last reference");
+}
+
+void r2net_peer_put(struct r2net_peer *peer)
+{
+	kref_put(&peer->ref, peer_release);
+}
+
+struct r2net_peer *r2net_peer_with_space(void)
+{
+	struct r2net_peer *peer, *found = NULL;
+
+	might_sleep();
+	spin_lock(&donors_lock);
+	list_for_each_entry(peer, &donors, link)
+		if (peer->state == RAMSTER_PEER_UP && extent_has_space(&peer->space)) {
+			found = r2net_peer_get(peer);
+			list_move_tail(&peer->link, &donors);
+			break;
+		}
+	spin_unlock(&donors_lock);
+	return found;
+}
+
+void netlink_event_need(u64 bytes)
+{
+}

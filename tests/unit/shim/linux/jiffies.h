@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef _SHIM_JIFFIES_H
+#define _SHIM_JIFFIES_H
+
+#include <linux/ktime.h>
+
+#define HZ 1000
+#define jiffies ((unsigned long)(ktime_get() / (1000000000 / HZ)))
+#define time_before(a, b) ((long)((a) - (b)) < 0)
+
+#endif

@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Remote space: who stands where, and when a slot may be used again. */
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <linux/err.h>
+
+#include "donor.h"
+#include "extent.h"
+#include "pages.h"
+
+#define SIZE R2NET_EXTENT_MIN
+#define BLOCKS (SIZE / EXTENT_BLOCK_SIZE)
+#define POOL 9
+
+static struct extent_owner owner_of(u32 index)
+{
+	return (struct extent_owner){ .pool = POOL, .index = index };
+}
+
+static void *alloc(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
+{
+	return extent_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
+}
+
+static void *alloc_unpinned(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
+{
+	void *entry = alloc(donor, index, length, slot);
+
+	if (entry)
+		extent_unpin(entry);
+	return entry;
+}
+
+static int set_up(void **state)
+{
+	assert_int_equal(extent_init(), 0);
+	*state = donor_new(3);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	donor_free(*state);
+	assert_int_equal(extent_pages(), 0);
+	assert_int_equal(extent_used_bytes(), 0);
+	assert_int_equal(extent_space_bytes(), 0);
+	assert_int_equal(extent_free_bytes(), 0);
+	extent_exit();
+	assert_int_equal(extent_table_bytes(), 0);
+	return shim_allocated() != 0;
+}
+
+/* A slot is of its class: as large as its zpage, and not much larger. */
+static void test_classes(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	u64 used = 0, bytes = 0;
+	size_t length;
+	void *entry;
+	u64 before;
+
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	for (length = 1; length <= PAGE_SIZE; length++) {
+		before = extent_used_bytes();
+		entry = alloc(donor, length, length, &slot);
+		assert_non_null(entry);
+		assert_int_equal(slot.length, length);
+		assert_int_equal(slot.checksum, ~(u32)length);
+		assert_int_equal(entry_location(entry).length, length);
+		assert_int_equal(entry_location(entry).compressor, length % 4);
+		assert_in_range(extent_used_bytes() - before, length, max(128UL, length + length / 6 + 1));
+		if (length > 128) {
+			used += extent_used_bytes() - before;
+			bytes += length;
+		}
+		extent_free(entry);
+		extent_unpin(entry);
+		assert_int_equal(extent_pages(), 0);
+	}
+	assert_in_range(used * 100 / bytes, 100, 110);
+	assert_int_equal(extent_free_bytes(), SIZE);
+}
+
+/* The largest item of the wire finds a slot, too. */
+static void test_largest_item(void **state)
+{
+	struct extent_slot slot[2];
+	void *entry[2];
+	unsigned int i;
+
+	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
+	for (i = 0; i < 2; i++)
+		entry[i] = alloc(*state, i, R2NET_MAX_ITEM_LEN, &slot[i]);
+	assert_true(slot[1].offset >= slot[0].offset + R2NET_MAX_ITEM_LEN);
+	for (i = 0; i < 2; i++) {
+		extent_free(entry[i]);
+		extent_unpin(entry[i]);
+	}
+}
+
+static void test_full(void **state)
+{
+	static void *entries[BLOCKS * 64];
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	unsigned int nr = 0;
+	void *entry;
+
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	assert_true(extent_has_space(&donor->peer.space));
+	while ((entry = alloc_unpinned(donor, nr, PAGE_SIZE, &slot)))
+		entries[nr++] = entry;
+	assert_int_equal(nr, BLOCKS * (EXTENT_BLOCK_SIZE / 4228));
+	assert_false(extent_has_space(&donor->peer.space));
+	assert_int_equal(extent_free_bytes(), 0);
+	/* No other class finds a block, but one slot freed is one slot to be had. */
+	assert_null(alloc(donor, nr, 200, &slot));
+	extent_free(entries[7]);
+	entries[7] = alloc_unpinned(donor, 7, PAGE_SIZE, &slot);
+	assert_non_null(entries[7]);
+	assert_null(alloc(donor, nr, PAGE_SIZE, &slot));
+	/* More space is found at once. */
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	entries[nr] = alloc_unpinned(donor, nr, 200, &slot);
+	assert_non_null(entries[nr++]);
+	while (nr)
+		extent_free(entries[--nr]);
+	assert_int_equal(extent_free_bytes(), 2 * SIZE);
+}
+
+static bool same_place(const struct extent_slot *a, const struct extent_slot *b)
+{
+	return a->extent == b->extent && a->offset == b->offset;
+}
+
+/* A slot that is freed while its block is pinned is nobody's until the last pin is gone. */
+static void test_slot_rule(void **state)
+{
+	struct extent_slot first, other, slot;
+	void *a, *b, *c[3];
+	unsigned int i;
+
+	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
+	a = alloc(*state, 1, 1000, &first);
+	b = alloc_unpinned(*state, 2, 1000, &other);
+	assert_ptr_equal(extent_pin(b, owner_of(2), &slot), &((struct donor *)*state)->peer);
+	extent_free(a);
+	assert_int_equal(extent_pages(), 1);
+	for (i = 0; i < 2; i++) {
+		c[i] = alloc_unpinned(*state, 10 + i, 1000, &slot);
+		assert_false(same_place(&slot, &first) || same_place(&slot, &other));
+	}
+	/* One pin of the two: still not. */
+	extent_unpin(a);
+	c[2] = alloc_unpinned(*state, 12, 1000, &slot);
+	assert_false(same_place(&slot, &first));
+	extent_unpin(b);
+	a = alloc_unpinned(*state, 3, 1000, &slot);
+	assert_true(same_place(&slot, &first));
+	extent_free(a);
+	extent_free(b);
+	for (i = 0; i < 3; i++)
+		extent_free(c[i]);
+}
+
+/* A block is not given to another class while it is pinned, even with no page left in it. */
+static void test_empty_block_that_is_pinned(void **state)
+{
+	struct extent_slot slot;
+	void *a, *b;
+
+	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
+	a = alloc(*state, 1, 1000, &slot);
+	extent_free(a);
+	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
+	b = alloc_unpinned(*state, 1, 3000, &slot);
+	assert_int_not_equal(entry_location(b).block, entry_location(a).block);
+	extent_unpin(a);
+	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
+	extent_free(b);
+	assert_int_equal(extent_free_bytes(), SIZE);
+}
+
+static void test_only_the_owner_reads(void **state)
+{
+	const struct extent_owner others[] = {
+		{ POOL, 4 }, { POOL, 6 }, { POOL, 5 | 1 << 8 }, { POOL, 5 | 1U << 31 }, { POOL + 1, 5 }, { 0, 5 },
+	};
+	struct extent_slot slot;
+	unsigned int i;
+	void *entry;
+
+	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
+	entry = alloc_unpinned(*state, 5, 100, &slot);
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		assert_int_equal(PTR_ERR(extent_pin(entry, others[i], &slot)), -EIO);
+	assert_false(IS_ERR(extent_pin(entry, owner_of(5), &slot)));
+	extent_unpin(entry);
+	extent_free(entry);
+	entry = alloc_unpinned(*state, U32_MAX, 100, &slot);
+	assert_false(IS_ERR(extent_pin(entry, owner_of(U32_MAX), &slot)));
+	extent_unpin(entry);
+	extent_free(entry);
+}
+
+static void test_bad_leases(void **state)
+{
+	static const u32 sizes[] = {
+		0, 1, EXTENT_BLOCK_SIZE, SIZE - 1, SIZE + 1, SIZE + SIZE / 2, R2NET_EXTENT_MAX + SIZE, U32_MAX
+	};
+	struct ramster_nl_lease leases[] = { { 100, 1 }, { 101, 1 }, { 100, 2 } };
+	struct donor *donor = *state;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		assert_int_equal(extent_add(&donor->peer, sizes[i], leases, 1), -EINVAL);
+	/* All or none: the third is the first again. */
+	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 3), -EEXIST);
+	assert_int_equal(extent_space_bytes(), 0);
+	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 2), 0);
+	assert_int_equal(extent_add(&donor->peer, SIZE, &leases[2], 1), -EEXIST);
+	assert_int_equal(extent_space_bytes(), 2 * SIZE);
+	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 3);
+}
+
+static void test_leases_without_memory(void **state)
+{
+	struct ramster_nl_lease leases[100];
+	struct donor *donor = *state;
+	unsigned int i, n;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(leases); i++)
+		leases[i] = (struct ramster_nl_lease){ i, 5 };
+	for (n = 1;; n++) {
+		shim_fail_allocation(n);
+		err = extent_add(&donor->peer, SIZE, leases, ARRAY_SIZE(leases));
+		if (!shim_allocation_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_int_equal(extent_space_bytes(), 0);
+		assert_int_equal(refcount_read(&donor->peer.ref.refcount), 1);
+	}
+	shim_fail_allocation(0);
+	assert_int_equal(err, 0);
+	assert_true(n > ARRAY_SIZE(leases));
+	assert_int_equal(extent_space_bytes(), ARRAY_SIZE(leases) * (u64)SIZE);
+}
+
+static void test_slots_without_memory(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	u64 before;
+
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	before = extent_table_bytes();
+	shim_fail_allocation(1);
+	assert_null(alloc(donor, 1, 1000, &slot));
+	assert_int_equal(extent_free_bytes(), SIZE);
+	assert_int_equal(extent_pages(), 0);
+	assert_int_equal(extent_table_bytes(), before);
+}
+
+static unsigned int count_listed(struct donor *donor, u32 size)
+{
+	struct ramster_nl_lease leases[2];
+	unsigned int skip = 0, nr, of_size = 0;
+	u32 have;
+
+	while ((nr = extent_list(&donor->peer, skip, &have, leases, 2))) {
+		of_size += have == size ? nr : 0;
+		skip += nr;
+	}
+	return of_size;
+}
+
+static void test_list_and_return(void **state)
+{
+	struct ramster_nl_lease leases[8];
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	void *entry;
+
+	assert_int_equal(donor_lend(donor, SIZE, 3), 0);
+	assert_int_equal(donor_lend(donor, 2 * SIZE, 2), 0);
+	assert_int_equal(count_listed(donor, SIZE), 3);
+	assert_int_equal(count_listed(donor, 2 * SIZE), 2);
+	entry = alloc(donor, 1, 1000, &slot);
+	assert_int_equal(extent_return(&donor->peer, leases, 1), 1);
+	assert_int_not_equal(leases[0].extent, slot.extent);
+	/* What holds a page stays, and so does what is pinned. */
+	assert_int_equal(extent_return(&donor->peer, leases, 8), 3);
+	extent_free(entry);
+	assert_int_equal(extent_return(&donor->peer, leases, 8), 0);
+	extent_unpin(entry);
+	assert_int_equal(extent_return(&donor->peer, leases, 8), 1);
+	assert_int_equal(leases[0].extent, slot.extent);
+	assert_int_equal(leases[0].generation, slot.generation);
+	assert_int_equal(extent_space_bytes(), 0);
+}
+
+/* All its blocks are found, and all its bytes are within it. */
+static void test_largest_extent(void **state)
+{
+	static void *entries[R2NET_EXTENT_MAX / 4096];
+	struct extent_slot slot;
+	unsigned int nr = 0;
+	u32 end = 0;
+
+	assert_int_equal(donor_lend(*state, R2NET_EXTENT_MAX, 1), 0);
+	while ((entries[nr] = alloc_unpinned(*state, nr, PAGE_SIZE, &slot))) {
+		end = max(end, slot.offset + slot.length);
+		nr++;
+	}
+	assert_int_equal(nr, R2NET_EXTENT_MAX / EXTENT_BLOCK_SIZE * (EXTENT_BLOCK_SIZE / 4228));
+	assert_in_range(end, R2NET_EXTENT_MAX - EXTENT_BLOCK_SIZE, R2NET_EXTENT_MAX);
+	while (nr)
+		extent_free(entries[--nr]);
+}
+
+static void test_dead(void **state)
+{
+	struct donor *donor = *state, *living = donor_new(4);
+	struct extent_slot slot;
+	void *a, *b, *other;
+
+	assert_int_equal(donor_lend(donor, SIZE, 3), 0);
+	assert_int_equal(donor_lend(living, SIZE, 1), 0);
+	a = alloc(donor, 1, 1000, &slot);
+	b = alloc_unpinned(donor, 2, 1000, &slot);
+	other = alloc_unpinned(living, 3, 1000, &slot);
+	assert_int_equal(donor_die(donor), 2);
+	assert_int_equal(donor_die(donor), 0);
+	/* The empty ones are gone, nothing is given and nothing is read any more. */
+	assert_int_equal(donor->peer.space.nr, 1);
+	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
+	assert_false(extent_has_space(&donor->peer.space));
+	assert_null(alloc(donor, 4, 1000, &slot));
+	assert_null(alloc(donor, 4, 3000, &slot));
+	assert_int_equal(PTR_ERR(extent_pin(a, owner_of(1), &slot)), -EIO);
+	assert_int_equal(PTR_ERR(extent_pin(b, owner_of(2), &slot)), -EIO);
+	assert_false(IS_ERR(extent_pin(other, owner_of(3), &slot)));
+	extent_unpin(other);
+	/* The last page and the last pin take the extent with them. */
+	extent_free(b);
+	extent_free(a);
+	assert_int_equal(donor->peer.space.nr, 1);
+	extent_unpin(a);
+	assert_int_equal(donor->peer.space.nr, 0);
+	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 1);
+	extent_free(other);
+	assert_int_equal(extent_space_bytes(), SIZE);
+	donor_free(living);
+}
+
+/*
+ * The model: every slot that was given and may not be given again, every pin.
+ */
+#define SLOTS 3000
+#define PINS 200
+
+struct model_slot {
+	void *entry; /* NULL: not in use */
+	struct extent_slot place;
+	u32 index;
+	bool freed; /* and waiting for its block's last pin */
+};
+
+struct model {
+	struct donor *donors[2];
+	struct model_slot slots[SLOTS];
+	unsigned int nr_live;
+	void *pins[PINS];
+	u64 seed;
+};
+
+static bool same_block(void *a, void *b)
+{
+	return entry_location(a).extent == entry_location(b).extent &&
+	       entry_location(a).block == entry_location(b).block;
+}
+
+static bool block_pinned(const struct model *m, void *entry)
+{
+	unsigned int i;
+
+	for (i = 0; i < PINS; i++)
+		if (m->pins[i] && same_block(m->pins[i], entry))
+			return true;
+	return false;
+}
+
+static void **free_pin(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < PINS; i++)
+		if (!m->pins[i])
+			return &m->pins[i];
+	return NULL;
+}
+
+static void check_free_of_others(const struct model *m, void *entry, const struct extent_slot *place)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++) {
+		const struct model_slot *s = &m->slots[i];
+
+		if (!s->entry || !same_block(s->entry, entry))
+			continue;
+		if (place->offset < s->place.offset + s->place.length &&
+		    s->place.offset < place->offset + place->length)
+			fail_msg("a slot was given that is %s", s->freed ? "not to be used yet" : "in use");
+	}
+}
+
+static void model_alloc(struct model *m)
+{
+	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
+	struct donor *donor = m->donors[pages_random(&m->seed) % 2];
+	void **pin = free_pin(m);
+	size_t length = 1 + pages_random(&m->seed) % PAGE_SIZE;
+	void *entry;
+
+	if (s->entry || !pin)
+		return;
+	if (pages_random(&m->seed) % 2)
+		length = 1 + length % 600;
+	s->index = pages_random(&m->seed);
+	entry = alloc(donor, s->index, length, &s->place);
+	if (!entry)
+		return;
+	assert_int_equal(s->place.length, length);
+	check_free_of_others(m, entry, &s->place);
+	s->entry = entry;
+	s->freed = false;
+	m->nr_live++;
+	*pin = entry;
+}
+
+static void model_free(struct model *m)
+{
+	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
+
+	if (!s->entry || s->freed)
+		return;
+	extent_free(s->entry);
+	m->nr_live--;
+	if (block_pinned(m, s->entry))
+		s->freed = true;
+	else
+		s->entry = NULL;
+}
+
+static void model_pin(struct model *m)
+{
+	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
+	struct extent_slot place;
+	void **pin = free_pin(m);
+
+	if (!s->entry || s->freed || !pin)
+		return;
+	assert_false(IS_ERR(extent_pin(s->entry, owner_of(s->index), &place)));
+	assert_memory_equal(&place, &s->place, sizeof(place));
+	*pin = s->entry;
+}
+
+static void model_unpin(struct model *m, unsigned int which)
+{
+	void *entry = m->pins[which];
+	unsigned int i;
+
+	if (!entry)
+		return;
+	m->pins[which] = NULL;
+	extent_unpin(entry);
+	if (block_pinned(m, entry))
+		return;
+	for (i = 0; i < SLOTS; i++)
+		if (m->slots[i].entry && m->slots[i].freed && same_block(m->slots[i].entry, entry))
+			m->slots[i].entry = NULL;
+}
+
+static void model_return(struct model *m)
+{
+	struct donor *donor = m->donors[pages_random(&m->seed) % 2];
+	struct ramster_nl_lease leases[2];
+	unsigned int nr = extent_return(&donor->peer, leases, 2), i, k;
+
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < SLOTS; k++)
+			if (m->slots[k].entry && extent_peer(m->slots[k].entry) == &donor->peer)
+				assert_int_not_equal(m->slots[k].place.extent, leases[i].extent);
+	if (nr && donor->nr_extents < 200)
+		assert_int_equal(donor_lend(donor, SIZE, nr), 0);
+}
+
+static void model_end(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++)
+		if (m->slots[i].entry && !m->slots[i].freed)
+			extent_free(m->slots[i].entry);
+	for (i = 0; i < PINS; i++)
+		if (m->pins[i])
+			extent_unpin(m->pins[i]);
+}
+
+static void test_against_a_model(void **state)
+{
+	static struct model m;
+	struct ramster_nl_lease leases[64];
+	unsigned long step;
+	u64 before;
+
+	m.donors[0] = *state;
+	m.donors[1] = donor_new(4);
+	assert_int_equal(donor_lend(m.donors[0], SIZE, 2), 0);
+	assert_int_equal(donor_lend(m.donors[1], 2 * SIZE, 1), 0);
+	before = extent_table_bytes();
+	for (step = 0; step < 60000; step++) {
+		u64 r = pages_random(&m.seed) % 100, phase = step / 10000 % 2;
+
+		if (r < (phase ? 30 : 45))
+			model_alloc(&m);
+		else if (r < 80)
+			model_free(&m);
+		else if (r < 85)
+			model_pin(&m);
+		else if (r < 99 || step % 50)
+			model_unpin(&m, pages_random(&m.seed) % PINS);
+		else
+			model_return(&m);
+		assert_int_equal(extent_pages(), m.nr_live);
+	}
+	model_end(&m);
+	/* What is left are the extents' own tables. */
+	assert_int_equal(extent_free_bytes(), extent_space_bytes());
+	while (extent_return(&m.donors[0]->peer, leases, 64) || extent_return(&m.donors[1]->peer, leases, 64))
+		;
+	assert_int_equal(donor_lend(m.donors[0], SIZE, 2), 0);
+	assert_int_equal(donor_lend(m.donors[1], 2 * SIZE, 1), 0);
+	assert_int_equal(extent_table_bytes(), before);
+	donor_free(m.donors[1]);
+}
+
+/* What the tables cost a page when four in five slots are used. */
+static void test_bytes_of_bookkeeping(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	unsigned int nr = 0;
+	void *entry;
+	u64 seed = 8;
+	static void *entries[20000];
+
+	assert_int_equal(donor_lend(donor, R2NET_EXTENT_DEFAULT, 4), 0);
+	while (nr < ARRAY_SIZE(entries) && (entry = alloc_unpinned(donor, nr, 700 + pages_random(&seed) % 1500, &slot)))
+		entries[nr++] = entry;
+	assert_in_range(extent_table_bytes() * 10 / extent_pages(), 90, 130);
+	while (nr)
+		extent_free(entries[--nr]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_classes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_largest_item, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slot_rule, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_empty_block_that_is_pinned, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_only_the_owner_reads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_leases, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_leases_without_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slots_without_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_list_and_return, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_largest_extent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_dead, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bytes_of_bookkeeping, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ramsterd, ramster-lender and ramster on one machine, without the module.
+
+Each node has an address of its own in 127/8. The module's side is played by an Owner: it speaks the control protocol as
+another node's ramsterd would, and HELLO as its data connections would.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+BUILD = pathlib.Path(os.environ.get("RAMSTER_BUILD", pathlib.Path(__file__).parents[2] / "build"))
+PORT = 7700
+MIB = 1 << 20
+
+# Members of Message, by their numbers in ramster.proto.
+HELLO, REFUSE, PING, ADVERTISE, REQUEST, GRANT, RETURN, LIST, LEASES = range(1, 10)
+
+
+def varint(n):
+    out = b""
+    while n > 0x7F:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+class Fixed(int):
+    """A number that goes as fixed64."""
+
+
+def pack(fields):
+    """Fields by number: int, Fixed, bytes, dict (a message) or a list of these."""
+    out = b""
+    for number, value in fields.items():
+        for v in value if isinstance(value, list) else [value]:
+            if isinstance(v, dict):
+                v = pack(v)
+            if isinstance(v, Fixed):
+                out += varint(number << 3 | 1) + struct.pack("<Q", v)
+            elif isinstance(v, int):
+                out += varint(number << 3) + varint(v)
+            else:
+                out += varint(number << 3 | 2) + varint(len(v)) + v
+    return out
+
+
+def unpack(data):
+    """Fields by number, each a list of ints and bytes."""
+    fields, at = {}, 0
+
+    def number():
+        nonlocal at
+        n = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            n |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return n
+
+    while at < len(data):
+        key = number()
+        if key & 7 == 0:
+            value = number()
+        elif key & 7 == 1:
+            value = struct.unpack_from("<Q", data, at)[0]
+            at += 8
+        else:
+            size = number()
+            value = data[at : at + size]
+            at += size
+        fields.setdefault(key >> 3, []).append(value)
+    return fields
+
+
+def wait_for(what, condition, seconds=10):
+    """Waits until condition() is true and returns its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Owner:
+    """Node 0, which has the lowest number and so connects to the others."""
+
+    def __init__(self, cluster, donor, instance, name="demo", protocol=1, to=None):
+        self.cluster, self.donor, self.instance = cluster, donor, instance
+        self.socket = socket.create_connection(
+            (cluster.address(donor), PORT), timeout=5, source_address=(cluster.address(0), 0)
+        )
+        self.buffer = b""
+        hello = {1: protocol, 2: name.encode(), 3: 0, 4: donor if to is None else to, 5: Fixed(instance)}
+        self.send({HELLO: hello})
+
+    def send(self, message):
+        data = pack(message)
+        self.socket.sendall(struct.pack(">I", len(data)) + data)
+
+    def receive(self):
+        """The next message as (number of its member, fields), or None at the end."""
+        while len(self.buffer) < 4 or len(self.buffer) < 4 + struct.unpack(">I", self.buffer[:4])[0]:
+            more = self.socket.recv(65536)
+            if not more:
+                return None
+            self.buffer += more
+        size = struct.unpack(">I", self.buffer[:4])[0]
+        message, self.buffer = unpack(self.buffer[4 : 4 + size]), self.buffer[4 + size :]
+        ((member, values),) = message.items()
+        return member, unpack(values[0])
+
+    def expect(self, member):
+        while True:
+            message = self.receive()
+            assert message, "closed"
+            if message[0] == member:
+                return message[1]
+            assert message[0] in (PING, ADVERTISE), message
+
+    def lease(self, count):
+        self.send({REQUEST: {1: Fixed(self.instance), 2: count, 3: 4 * MIB}})
+        return self.expect(GRANT)
+
+    def give_back(self, grant, leases):
+        self.send({RETURN: {1: Fixed(self.instance), 2: Fixed(grant[5][0]), 3: leases}})
+
+    def leases(self):
+        self.send({LIST: {1: Fixed(self.instance)}})
+        found = []
+        while True:
+            part = self.expect(LEASES)
+            found += part.get(2, [])
+            if part.get(3):
+                return found
+
+    def data_connection(self, grant, number, role=1):
+        """HELLO to the lender. Returns the socket and the status of the ANSWER."""
+        s = socket.create_connection((self.cluster.address(self.donor), grant[6][0]), timeout=5)
+        hello = struct.pack("<HHIIIQIHH", 1, 1, 0, 0, self.donor, self.instance, number, role, 8) + grant[4][0]
+        s.sendall(struct.pack("<IBBHIIQ", 0x316E3272, 1, 1, 0, len(hello), 0, number) + hello)
+        answer = s.recv(48)
+        return s, struct.unpack_from("<I", answer, 24)[0]
+
+
+class Cluster:
+    def __init__(self, path):
+        self.path = path
+        self.base = f"127.{os.getpid() >> 8 & 0x7F | 0x80}.{os.getpid() & 0xFF}"
+        self.processes = {}
+        self.write_conf()
+
+    def address(self, node):
+        return f"{self.base}.{node + 1}"
+
+    def write_conf(self, nodes=3, name="demo", lend="64M", more=""):
+        text = f"cluster:\n\tname = {name}\n{more}"
+        for i in range(nodes):
+            text += f"node:\n\tname = n{i}\n\tnumber = {i}\n\taddress = {self.address(i)}\n\tport = {PORT}\n"
+            text += f"\tcluster = {name}\n\tlend = {lend}\n"
+        (self.path / "cluster.conf").write_text(text)
+
+    def start(self, name, *command):
+        with open(self.path / f"{name}.log", "a", encoding="ascii") as log:
+            self.processes[name] = subprocess.Popen(command, stderr=log)
+
+    def stop(self, name, signum=signal.SIGTERM):
+        process = self.processes.pop(name)
+        process.send_signal(signum)
+        return process.wait(10)
+
+    def start_lender(self, i):
+        socket_path = f"{self.path}/lender{i}"
+        listen = f"{self.address(i)}:{PORT + 1}"
+        self.start(f"l{i}", BUILD / "ramster-lender", "--node", str(i), "--listen", listen, "--socket", socket_path)
+
+    def start_daemon(self, i):
+        conf, lender, tool = (f"{self.path}/{name}" for name in ("cluster.conf", f"lender{i}", f"tool{i}"))
+        self.start(
+            f"d{i}", BUILD / "ramsterd", "-c", conf, "--node", f"n{i}", "--lender", lender, "--socket", tool, "--debug"
+        )
+
+    def log(self, name):
+        return (self.path / f"{name}.log").read_text()
+
+    def tool(self, i, *words):
+        command = [BUILD / "ramster", *words, "--socket", f"{self.path}/tool{i}"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+    def status(self, i):
+        result = self.tool(i, "status", "--json")
+        return json.loads(result.stdout) if result.returncode == 0 else None
+
+    def node(self, i, other):
+        status = self.status(i)
+        return status and status["nodes"][other]
+
+    def lends(self, i):
+        """Whether node i has told its lender what to lend."""
+        node = self.node(i, i)
+        return node and node["free"] > 0
+
+
+@pytest.fixture(name="cluster")
+def make_cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    for process in cluster.processes.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(name="two")
+def start_two(cluster):
+    """Nodes 1 and 2 with daemon and lender; node 0 is for an Owner."""
+    for i in (1, 2):
+        cluster.start_lender(i)
+        cluster.start_daemon(i)
+    wait_for("both lend", lambda: cluster.lends(1) and cluster.lends(2))
+    wait_for("each sees the other", lambda: (cluster.node(1, 2) or {}).get("free") == 64 * MIB)
+    return cluster
+
+
+def test_two_nodes(two):
+    status = two.status(1)
+    assert status["module"] is False
+    assert status["health"] == "degraded"  # n0 does not run
+    assert "n0 is not up" in status["verdict"]
+    assert two.node(2, 1)["control"] == "up"
+    assert two.node(2, 1)["free"] == 64 * MIB
+
+
+def test_lease_and_return(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(5)
+    assert len(grant[2]) == 5 and len(grant[4][0]) == 32 and grant[3] == [4 * MIB]
+    wait_for("it is told", lambda: two.node(2, 1)["free"] == 44 * MIB)
+    assert two.node(2, 1)["lent"] == 20 * MIB
+
+    s, status = owner.data_connection(grant, 1)
+    assert status == 0
+    bad = dict(grant)
+    bad[4] = [bytes(32)]
+    assert owner.data_connection(bad, 2)[1] == 4  # R2NET_EPERM
+    s.close()
+
+    assert sorted(owner.leases()) == sorted(grant[2])
+    owner.give_back(grant, grant[2][:3])
+    assert sorted(owner.leases()) == sorted(grant[2][3:])
+    assert two.node(1, 1)["lent"] == 8 * MIB
+
+
+def test_full(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    assert len(owner.lease(64)[2]) == 16  # all that there is
+    assert owner.lease(1)[1] == [2]  # FULL
+
+
+def test_impossible_request(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    for count, size, instance in ((65, 4 * MIB, 11), (1, 3 * MIB, 11), (1, 128 * MIB, 11), (1, 0, 11), (1, 4 * MIB, 12)):
+        owner.send({REQUEST: {1: Fixed(instance), 2: count, 3: size}})
+        assert owner.expect(GRANT)[1] == [4]  # BAD_REQUEST
+    assert len(owner.lease(1)[2]) == 1
+
+
+def test_token_alone(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    first, second = owner.lease(0), owner.lease(1)
+    assert 2 not in first and first[4] == second[4]
+    assert owner.data_connection(first, 1, role=2)[1] == 0
+
+
+def test_daemon_restart_keeps_leases(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(3)
+    s, status = owner.data_connection(grant, 1)
+    assert status == 0
+    assert two.stop("d1", signal.SIGKILL) == -signal.SIGKILL
+    two.start_daemon(1)
+    wait_for("it lends again", lambda: two.lends(1))
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    assert sorted(owner.leases()) == sorted(grant[2])
+    s.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        s.recv(1)  # the data connection lives
+    again = owner.lease(0)
+    assert owner.data_connection(again, 2)[1] == 0
+
+
+def test_new_instance_ends_old_leases(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(3)
+    s, _ = owner.data_connection(grant, 1)
+    assert two.node(1, 1)["lent"] == 12 * MIB
+    owner.socket.close()
+    owner = Owner(two, 1, instance=12)
+    owner.expect(HELLO)
+    wait_for("nothing is lent", lambda: two.node(1, 1)["lent"] == 0)
+    assert s.recv(1) == b""
+    assert "came back as a new one" in two.log("d1")
+
+
+def test_module_gone(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    owner.lease(3)
+    owner.send({ADVERTISE: {6: Fixed(0)}})
+    wait_for("nothing is lent", lambda: two.node(1, 1)["lent"] == 0, seconds=30)
+    assert "no module any more" in two.log("d1")
+
+
+def test_hold_time(cluster):
+    cluster.write_conf(more="\thold_time = 1s\n")
+    cluster.start_lender(1)
+    cluster.start_daemon(1)
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    owner.lease(3)
+    owner.socket.close()
+    wait_for("the leases are ended", lambda: cluster.node(1, 1)["lent"] == 0, seconds=30)
+    assert "away for hold_time" in cluster.log("d1")
+
+
+def test_lender_restart(two):
+    before = two.node(2, 1)["lender_instance"]
+    two.stop("l1", signal.SIGKILL)
+    wait_for("it is noticed", lambda: not two.status(1)["lender"]["present"])
+    assert two.node(1, 1)["free"] == 0
+    two.start_lender(1)
+    wait_for("it lends again", lambda: two.node(2, 1)["free"] == 64 * MIB)
+    assert two.node(2, 1)["lender_instance"] != before
+
+
+def test_peer_dies_and_returns(two):
+    two.processes["d2"].send_signal(signal.SIGSTOP)
+    wait_for("it is down", lambda: two.node(1, 2)["control"] != "up")
+    assert "no word" in two.node(1, 2)["reason"]
+    two.processes["d2"].send_signal(signal.SIGCONT)
+    wait_for("it is up", lambda: two.node(1, 2)["control"] == "up")
+    two.stop("d2", signal.SIGKILL)
+    wait_for("it is down", lambda: two.node(1, 2)["control"] != "up")
+    two.start_daemon(2)
+    wait_for("it is up", lambda: two.node(1, 2)["control"] == "up")
+
+
+@pytest.mark.parametrize(
+    "wrong, reason",
+    [
+        ({"name": "other"}, 'is of cluster "other"'),
+        ({"to": 7}, "believes n1"),
+        ({"protocol": 99}, "speaks control protocol 99"),
+    ],
+)
+def test_refused(two, wrong, reason):
+    owner = Owner(two, 1, instance=11, **wrong)
+    assert reason in owner.expect(REFUSE)[1][0].decode()
+    assert owner.receive() is None
+    Owner(two, 1, instance=11, **wrong).expect(REFUSE)
+    assert two.log("d1").count(reason) == 1
+    assert two.status(1)["control_refused"] == 2
+
+
+def test_refused_by_address(two):
+    two.base, real = two.base.rsplit(".", 1)[0] + ".1", two.base
+    source = two.address(0)
+    two.base = real
+    s = socket.create_connection((two.address(1), PORT), timeout=5, source_address=(source, 0))
+    hello = pack({HELLO: {1: 1, 2: b"demo", 3: 0, 4: 1, 5: Fixed(3)}})
+    s.sendall(struct.pack(">I", len(hello)) + hello)
+    assert b"connects from" in s.recv(1000)
+
+
+@pytest.mark.parametrize("garbage", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\2ab"])
+def test_malformed(two, garbage):
+    with socket.create_connection((two.address(1), PORT), timeout=5) as s:
+        s.sendall(garbage)
+        s.settimeout(5)
+        assert s.recv(1) == b""
+    assert two.status(1)["control_malformed"] == 1
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    owner.socket.sendall(garbage)
+    while owner.receive():
+        pass
+    assert two.status(1)["control_malformed"] == 2
+    assert two.node(1, 2)["control"] == "up"
+
+
+def test_flood(two):
+    sockets = [socket.create_connection((two.address(1), PORT), timeout=5) for _ in range(100)]
+    closed = 0
+    for s in sockets:
+        assert s.recv(1) == b""  # at once, or after the time for Hello
+        s.close()
+        closed += 1
+    assert closed == 100
+    assert two.log("d1").count("have not greeted") == 1
+    assert two.node(1, 2)["control"] == "up"
+
+
+def test_reload(two):
+    conf = two.path / "cluster.conf"
+    good = conf.read_text()
+    conf.write_text(good + "\tcolour = red\n")
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("it says so", lambda: 'unknown key "colour"' in two.log("d1"))
+    assert len(two.status(1)["nodes"]) == 3
+    two.write_conf(nodes=4, lend="32M")
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("the new node is known", lambda: len(two.status(1)["nodes"]) == 4)
+    wait_for("it lends less", lambda: two.node(2, 1)["free"] == 32 * MIB)
+    two.write_conf(nodes=2)
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("a node is gone", lambda: len(two.status(1)["nodes"]) == 2)
+    wait_for("n2 sees it go", lambda: two.node(2, 1)["control"] != "up")
+    two.write_conf(name="other")
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("it is refused", lambda: "restart ramsterd for that" in two.log("d1"))
+    assert two.status(1)["cluster"] == "demo"
+
+
+def test_bad_conf_at_start(cluster):
+    conf = cluster.path / "cluster.conf"
+    conf.write_text("cluster:\n\tname = demo\n\tcolour = red\n")
+    for words in (["-c", conf, "--node", "n1"], ["--check", conf]):
+        result = subprocess.run([BUILD / "ramsterd", *words], capture_output=True, text=True, timeout=5, check=False)
+        assert result.returncode == 2
+        assert re.fullmatch(r'\S+cluster.conf:3: unknown key "colour" \(expected .*\)\n', result.stderr)
+    cluster.write_conf()
+    result = subprocess.run(
+        [BUILD / "ramsterd", "-c", conf, "--node", "nobody"], capture_output=True, text=True, timeout=5, check=False
+    )
+    assert result.returncode == 2 and 'no node is named "nobody"' in result.stderr
+    result = subprocess.run([BUILD / "ramsterd", "--check", conf], capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+
+
+def test_lender_options(cluster):
+    command = [BUILD / "ramsterd", "--lender-options", "-c", cluster.path / "cluster.conf", "--node", "n2"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    listen = f"{cluster.address(2)}:{PORT + 1}"
+    assert result.stdout == f"--node 2 --listen {listen} --socket /run/ramster-lender/lender.sock\n"
+
+
+def test_sigterm(two):
+    assert two.stop("d1") == 0
+    assert two.processes["l1"].poll() is None
+    assert not (two.path / "tool1").exists()
+
+
+def test_second_daemon_on_one_socket(two):
+    two.write_conf()
+    command = [BUILD / "ramsterd", "-c", two.path / "cluster.conf", "--node", "n0", "--socket", two.path / "tool1"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    assert result.returncode == 1 and "another ramsterd answers there" in result.stderr
+    assert two.status(1)
+
+
+def test_tool(two):
+    assert two.tool(1, "status").stdout.startswith("degraded: n0 is not up")
+    nodes = two.tool(1, "nodes").stdout
+    assert "this node" in nodes and "n2" in nodes
+    assert [n["name"] for n in json.loads(two.tool(1, "nodes", "--json").stdout)["nodes"]] == ["n0", "n1", "n2"]
+    top = two.tool(1, "top", "--once", "--interval", "0.1")
+    assert top.returncode == 0 and "stores" in top.stdout
+    lines = two.tool(1, "top", "--once", "--json", "--interval", "0.1").stdout.splitlines()
+    assert len(lines) == 1 and json.loads(lines[0])["node"] == "n1"
+    for words in (["frobnicate"], [], ["top", "--interval", "0"], ["status", "x"], ["--frobnicate"]):
+        assert two.tool(1, *words).returncode == 2
+    two.stop("d1")
+    gone = two.tool(1, "status")
+    assert gone.returncode == 3 and "systemctl start ramsterd" in gone.stderr

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * client - asks ramsterd over its unix socket.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/frame.h"
+#include "tools/ramster/client.h"
+
+int client_connect(const char *path, char error[CLIENT_ERROR_LEN])
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_S };
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		snprintf(error, CLIENT_ERROR_LEN, "the socket's path is longer than %zu bytes",
+			 sizeof(address.sun_path) - 1);
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+		return fd;
+	}
+	snprintf(error, CLIENT_ERROR_LEN, "cannot reach ramsterd at %s: %s (%s)", path, strerror(errno),
+		 errno == EACCES ? "run this as root" : "is it running? systemctl start ramsterd");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int ask(int fd)
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__StatusRequest request = RAMSTER__STATUS_REQUEST__INIT;
+	uint8_t bytes[FRAME_HEADER + 64];
+	size_t len;
+
+	message.body_case = RAMSTER__MESSAGE__BODY_STATUS_REQUEST;
+	message.status_request = &request;
+	len = ramster__message__pack(&message, bytes + FRAME_HEADER);
+	frame_header(bytes, len);
+	len += FRAME_HEADER;
+	return send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -errno;
+}
+
+/* Reads one frame and unpacks it. Returns NULL with errno set. */
+static Ramster__Message *receive(int fd)
+{
+	struct frame_reader reader = { .limit = FRAME_LIMIT_TOOL };
+	Ramster__Message *message = NULL;
+	const uint8_t *frame;
+	uint8_t bytes[16384];
+	ssize_t got;
+	int64_t len;
+
+	while (!(len = frame_next(&reader, &frame))) {
+		got = recv(fd, bytes, sizeof(bytes), 0);
+		if (got <= 0) {
+			len = got ? -errno : -ECONNRESET;
+			break;
+		}
+		len = frame_push(&reader, bytes, got);
+		if (len)
+			break;
+	}
+	if (len > 0) {
+		message = ramster__message__unpack(NULL, len, frame);
+		len = message ? 0 : -EBADMSG;
+	}
+	frame_free(&reader);
+	errno = -len;
+	return message;
+}
+
+Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
+{
+	Ramster__Message *message = NULL;
+	int ret = ask(fd);
+
+	if (!ret) {
+		message = receive(fd);
+		ret = -errno;
+	}
+	if (message && message->body_case == RAMSTER__MESSAGE__BODY_STATUS)
+		return message;
+	if (message && message->body_case == RAMSTER__MESSAGE__BODY_REFUSE)
+		snprintf(error, CLIENT_ERROR_LEN, "ramsterd refuses: %.200s", message->refuse->reason);
+	else if (message)
+		snprintf(error, CLIENT_ERROR_LEN, "ramsterd is of another version than this ramster");
+	else
+		snprintf(error, CLIENT_ERROR_LEN, "ramsterd does not answer: %s (see its log: journalctl -u ramsterd)",
+			 ret == -EAGAIN ? "time is over" : strerror(-ret));
+	client_free(message);
+	return NULL;
+}
+
+void client_free(Ramster__Message *message)
+{
+	if (message)
+		ramster__message__free_unpacked(message, NULL);
+}
+
+uint64_t client_counter(const Ramster__Status *status, const char *name)
+{
+	for (size_t i = 0; i < status->n_counters; i++)
+		if (!strcmp(status->counters[i]->name, name))
+			return status->counters[i]->value;
+	return 0;
+}
