@@ -4,6 +4,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -19,8 +20,8 @@
 
 #define BLOCK_MAX_SLOTS BIT(ENTRY_SLOT_BITS)
 #define BLOCK_MIN_SLOTS (EXTENT_BLOCK_SIZE / R2NET_MAX_ITEM_LEN)
-/* Each class has about a fifth more slots than the one before, so a zpage wastes a tenth of its slot on average. */
-#define CLASS_STEP 5
+/* Each class has about a seventh more slots than the one before, so a zpage wastes a fourteenth of its slot on average. */
+#define CLASS_STEP 7
 #define MAX_EXTENTS BIT(ENTRY_EXTENT_BITS)
 #define TABLE_STEP 64 /* extents by which the table grows */
 #define EXTENT_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN) /* the reserve is for those who send and receive */
@@ -512,6 +513,8 @@ int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease 
 			extent_link(extent);
 	}
 	mutex_unlock(&table_lock);
+	if (!err)
+		extent_refill(GFP_KERNEL);
 	return err;
 }
 
