@@ -29,6 +29,7 @@
 #include "daemon/peer.h"
 #include "daemon/ramsterd.h"
 #include "daemon/reload.h"
+#include "daemon/reserve.h"
 #include "daemon/tool.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -90,6 +91,7 @@ static void module_changed(struct ramsterd *d)
 	lease_restart(d);
 	if (d->view.instance) {
 		log_info("module ramster found, instance %016llx", (unsigned long long)d->view.instance);
+		reserve_raise();
 		configfs_fill(d->conf, d->self);
 		configfs_set_parameters(d->conf);
 	} else {

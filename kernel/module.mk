@@ -3,8 +3,8 @@
 # make module         ramster.ko and ramster_frontswap.ko for the lab's kernel, in $(B)/module/$(KERNEL)/
 # make modules-all    the module compiled against every kernel of tests/kernels
 #
-# The kernel's build writes beside the sources, so it works on a copy of them. Kernels that are only prepared, not built,
-# have no list of symbols: against these the module is compiled and not linked.
+# The kernel's build writes beside the sources, so it works on a copy of them. Kernels that are only prepared, not
+# built, have no list of symbols: against these the module is compiled and not linked.
 
 module_source := $(B)/module/$(KERNEL)/source
 module_names := ramster $(if $(filter 5.% 6.1,$(KERNEL)),ramster_frontswap)
@@ -25,8 +25,9 @@ module-source:
 	@rsync --archive --relative --delete --filter='P *.o' --filter='P *.ko' --filter='P *.mod*' --filter='P .*.cmd' \
 		--filter='P [Mm]odule*' --exclude='*.o' --exclude='.*.cmd' kernel/ramster proto $(module_source)/
 
+all_kernels := $(patsubst tests/kernels/%/kernel.conf,%,$(wildcard tests/kernels/*/kernel.conf))
 modules-all: module
-	+@for kernel in $(filter-out $(KERNEL),$(patsubst tests/kernels/%/kernel.conf,%,$(wildcard tests/kernels/*/kernel.conf))); do \
+	+@for kernel in $(filter-out $(KERNEL),$(all_kernels)); do \
 		echo "module: compiling against $$kernel"; \
 		$(MAKE) --no-print-directory KERNEL=$$kernel module-compiled || exit 1; done
 
