@@ -55,7 +55,8 @@ demo: setup
 	@$(PYTHON) tests/demo/demo
 
 test: setup
-	+@$(MAKE_ALL) all $(UNIT_TESTS) lab
+	+@$(MAKE_ALL) all modules-all $(UNIT_TESTS) lab
+	@$(MAKE) --no-print-directory style
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-multinode
 
@@ -69,7 +70,7 @@ test-multinode: programs lab module
 
 bench: setup
 	+@$(MAKE_ALL) all $(BENCHES) lab
-	@for bench in $(BENCHES) $(wildcard tests/bench/run); do echo "bench: $$bench"; $$bench || exit 1; done
+	@for bench in $(BENCHES) tests/bench/swap; do echo "bench: $$bench"; $$bench || exit 1; done
 
 style:
 	@tests/setup/install build style

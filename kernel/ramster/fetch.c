@@ -71,6 +71,7 @@ static void fetch_free(struct fetch *fetch)
 {
 	mempool_free(fetch, fetches);
 	atomic_dec(&under_way);
+	/* Pairs with the one in backlog_add(): either sees what the other did. */
 	smp_mb__after_atomic();
 	if (!list_empty_careful(&backlog))
 		queue_work(r2net_wq, &backlog_work);

@@ -22,8 +22,7 @@ static unsigned long reserve_pages(void)
 	struct zone *zone;
 	int node, i;
 
-	for_each_online_node(node)
-	{
+	for_each_online_node(node) {
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(node)->node_zones[i];
 			pages += min_wmark_pages(zone);

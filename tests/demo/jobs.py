@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The demo's two jobs: each needs far more memory than its node has, and verifies all of it."""
-import os
 import re
+
+from ramster import log_of
 
 MIB = 1 << 20
 REDIS_SOCKET = "/run/redis.sock"
@@ -68,18 +69,10 @@ class RedisCheck(Job):
         return f"redis-server with {self.mib} MiB of values"
 
     def start(self):
-        path = os.path.join(self.node.lab.logs, f"{self.node}.redis-server.log")
-        with open(path, "ab"):
-            pass
         self.server = self.node.start("redis-server", "--port", 0, "--unixsocket", REDIS_SOCKET, "--save", "",
-                                      sink=lambda _, data: self._log(path, data))
+                                      sink=log_of(self.node, "redis-server"))
         self.node.sh(f"until redis-cli -s {REDIS_SOCKET} ping; do sleep 0.1; done")
         super().start()
-
-    @staticmethod
-    def _log(path, data):
-        with open(path, "ab") as log:
-            log.write(data)
 
     def finish(self):
         if error := super().finish():

@@ -13,7 +13,6 @@ class Result:
     latencies: list  # (upper end of a bucket in us, loads in it), ascending
     jobs: list
     peak: object  # the view's Sample with the most remote pages
-    total_seconds: float
 
     @property
     def wrong(self):

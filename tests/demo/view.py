@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The live view of where a node's pages are: it refreshes in place on a terminal, and is a line now and then elsewhere."""
+"""The live view of where a node's pages are: in place on a terminal, a line now and then elsewhere."""
 import json
 import re
 import shutil
@@ -25,10 +25,12 @@ class Sample:
         self.compressed, self.same = counters["pages_local"], counters["pages_same"]
         self.zpages_mib = counters["local_bytes"] / (1 << 20)
         self.peers = {node["name"]: node["pages"] for node in status["nodes"] if not node["local"]}
-        # Slots of the swap device that RAMster has nothing of, of which the kernel keeps a few in stock.
-        used = (numbers["SwapTotal:"] - numbers["SwapFree:"]) // 4
-        written = numbers["pswpout"] if uses_frontswap else counters["stores_backing"]
-        self.disk = min(written, max(0, used - self.compressed - self.same - counters["pages_remote"]))
+        self.disk = counters["pages_backing"]
+        if uses_frontswap:
+            # Slots of the disk that RAMster has nothing of; the kernel has a few empty ones in stock.
+            used = (numbers["SwapTotal:"] - numbers["SwapFree:"]) // 4
+            kept = self.compressed + self.same + counters["pages_remote"]
+            self.disk = min(numbers["pswpout"], max(0, used - kept))
 
     def rows(self):
         return [("in RAM", self.ram, ""),

@@ -9,8 +9,9 @@ RAMster running on the nodes of a lab.
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 1000)
         assert hog.wait(300) == 0
 
-The programs and the module are taken from the build directory ($RAMSTER_BUILD, or build/), the module for the lab's kernel. What the
-daemons write is in the lab's logs, as nX.ramsterd.log and nX.ramster-lender.log. Every call blocks, and waits for events.
+The programs, and the module for the lab's kernel, are taken from the build directory ($RAMSTER_BUILD, or build/). What
+the daemons write is in the lab's logs, as nX.ramsterd.log and nX.ramster-lender.log. Every call blocks, and waits for
+events.
 """
 import concurrent.futures
 import json
@@ -50,6 +51,18 @@ def configuration(lab, lend="auto", **settings):
 def pagecheck(mib, *options):
     """The command line of pagecheck on a node."""
     return ("pagecheck", "--mib", str(mib), *map(str, options))
+
+
+def log_of(node, name):
+    """A sink that appends a command's output to a file in the lab's logs."""
+    path = os.path.join(node.lab.logs, f"{node.name}.{name}.log")
+
+    def append(_, data):
+        with open(path, "ab") as log:
+            log.write(data)
+
+    append(None, b"")
+    return append
 
 
 def read_counters(text):
@@ -108,7 +121,7 @@ class Cluster:
             self._on_all(self.install)
             self._on_all(self.start)
             self.wait_up()
-        except BaseException:
+        except Exception:
             self.down()
             raise
 
@@ -148,7 +161,7 @@ class Cluster:
         self.start_daemon(node, "ramsterd")
 
     def load(self, node):
-        """Loads the module; where the kernel has frontswap, first the one that registers with it (it stays for ever)."""
+        """Loads the module; where the kernel has frontswap, first the one that registers with it (it stays)."""
         script = ('cd /lib/ramster; if [ -e ramster_frontswap.ko ] && [ ! -d /sys/module/ramster_frontswap ]; then '
                   'insmod ramster_frontswap.ko || exit; fi; insmod ramster.ko "$@"')
         node.run("sh", "-c", script, "sh", *self.parameters)
@@ -157,9 +170,8 @@ class Cluster:
 
     def start_daemon(self, node, name, *options):
         """Starts ramsterd or ramster-lender, as its service unit does; does not wait until it is ready."""
-        log = open(os.path.join(self.lab.logs, f"{node.name}.{name}.log"), "ab", buffering=0)
         command = f"{name} $(ramsterd --lender-options)" if name == "ramster-lender" else name
-        process = node.start("sh", "-c", f'exec {command} "$@"', "sh", *options, sink=lambda _, data: log.write(data))
+        process = node.start("sh", "-c", f'exec {command} "$@"', "sh", *options, sink=log_of(node, name))
         self.daemons[node.name, name] = process
 
     def signal_daemon(self, node, name, number=signal.SIGHUP):
@@ -218,6 +230,14 @@ class Cluster:
         """As wait_counters, for the node that most tests are about."""
         return self.wait_counters(self.lab[node], condition, timeout)
 
+    def wait_space(self, node, timeout=60):
+        """Waits until the node, which swaps to /dev/ramster0, has leased all the peers' RAM that it wants."""
+        def has_space(status):
+            return status["need"] == 0 and status["counters"]["remote_space_bytes"] > 0 and all(
+                peer["data"] in ("up", "none") for peer in status["nodes"])
+
+        self.wait_status(node, has_space, timeout)
+
     def wait_up(self, timeout=60):
         """Waits until every node has a lender and a control connection to every other."""
         def all_up(status):
@@ -229,13 +249,13 @@ class Cluster:
     # Swap
 
     def swapon_swapdev(self, node, size, backing=None):
-        """Swaps to /dev/ramster0 of this size ("512M"); backing: one of the node's disks behind it, at least as large."""
+        """Swaps to /dev/ramster0 of this size ("512M"); backing: the node's disk behind it, at least as large."""
         if backing:
             node.sh(f"echo /dev/disk/{backing} >{SWAPDEV_SETTINGS}/backing_dev")
         node.sh(f"echo {size} >{SWAPDEV_SETTINGS}/disksize && mkswap {SWAPDEV} && swapon {SWAPDEV}")
 
     def swapon_frontswap(self, node, disk):
-        """Swaps to one of the node's disks, through frontswap. Readahead is frontswap's matter then, not the kernel's."""
+        """Swaps to one of the node's disks, through frontswap; readahead is RAMster's matter then, not the kernel's."""
         node.sh(f"echo 0 >/proc/sys/vm/page-cluster && mkswap /dev/disk/{disk} && swapon /dev/disk/{disk}")
 
     def swapoff(self, node, timeout=120):

@@ -23,15 +23,19 @@ class Silence:
     """n2 stops answering, as a machine that hangs or as one behind a cut cable."""
 
     def __init__(self, lab, how):
-        self.lab, self.how = lab, how
+        self.lab, self.how, self.going_on = lab, how, False
 
     def begin(self):
+        self.going_on = True
         if self.how == "paused":
             self.lab["n2"].pause()
         else:
             self.lab.cut("n1", "n2")
 
     def end(self):
+        if not self.going_on:
+            return
+        self.going_on = False
         if self.how == "paused":
             self.lab["n2"].resume()
         else:
@@ -54,6 +58,7 @@ def cluster(lab):
 def swapon(cluster, front_end):
     if front_end == "swapdev":
         cluster.swapon_swapdev(cluster.lab["n1"], "512M")
+        cluster.wait_space(cluster.lab["n1"])
     else:
         cluster.swapon_frontswap(cluster.lab["n1"], "swap")
 

@@ -18,6 +18,7 @@ def test_bad_commands_are_refused_and_explained(cluster):
     cluster.start_daemon(n1, "ramsterd")
     cluster.wait_up()
     cluster.swapon_swapdev(n1, "256M")
+    cluster.wait_space(n1)
     with Hold(n1, 120) as hold:
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 1000)
         hold.assert_right()

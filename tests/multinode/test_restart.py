@@ -27,6 +27,7 @@ def test_no_page_is_lost_and_nothing_changes(cluster, side, number):
     n1 = cluster.lab["n1"]
     node = n1 if side == "owner" else cluster.lab["n2"]
     cluster.swapon_swapdev(n1, "512M")
+    cluster.wait_space(n1)
     with Hold(n1, 200) as hold:
         before = wait_quiet(cluster, n1)
         failed = before["counters"]["connections_failed"]
@@ -63,6 +64,7 @@ def test_a_dead_lender_takes_its_pages_and_no_others(cluster):
     """What is lost is lost as an I/O error, at once; what is left is right."""
     n1, n2 = cluster.lab["n1"], cluster.lab["n2"]
     cluster.swapon_swapdev(n1, "512M")
+    cluster.wait_space(n1)
     with Hold(n1, 200) as hold:
         pages = cluster.wait_status(n1, lambda status: all(
             peer["local"] or peer["pages"] > 2000 for peer in status["nodes"]))["nodes"]

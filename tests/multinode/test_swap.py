@@ -15,6 +15,7 @@ COMPRESSOR = "/sys/module/ramster/parameters/compressor"
 def swapon(cluster, front_end):
     if front_end == "swapdev":
         cluster.swapon_swapdev(cluster.lab["n1"], "512M")
+        cluster.wait_space(cluster.lab["n1"])
     else:
         cluster.swapon_frontswap(cluster.lab["n1"], "swap")
 
@@ -88,6 +89,7 @@ def test_compressors_change_while_pages_are_away(cluster, allocator):
     n1 = cluster.lab["n1"]
     assert n1.sh("cat /sys/module/ramster/parameters/allocator") == allocator
     cluster.swapon_swapdev(n1, "512M")
+    cluster.wait_space(n1)
     n1.sh(f"echo {COMPRESSORS[-1]} >{COMPRESSOR}")
     with Hold(n1, 200) as hold:
         quarter = hold.pages // len(COMPRESSORS)

@@ -84,6 +84,7 @@ def test_it_is_logged_and_the_kernel_goes_on(cluster, n1):
     cluster.start_daemon(n1, "ramsterd")
     cluster.wait_up()
     cluster.swapon_swapdev(n1, "256M")
+    cluster.wait_space(n1)
     with Hold(n1, 120) as hold:
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 1000)
         hold.assert_right()

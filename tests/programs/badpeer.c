@@ -497,7 +497,7 @@ int main(int argc, char **argv)
 {
 	uint64_t instance, before;
 	unsigned int node, wrong;
-	void *page;
+	void *page = NULL;
 	int fd;
 
 	arguments(argc, argv);

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 	c.templates = malloc(TEMPLATES * PAGE_BYTES);
 	if (c.memory == MAP_FAILED || !c.versions || !c.templates) {
 		fprintf(stderr, "pagecheck: no memory\n");
-		return 3;
+		exit(3);
 	}
 	random = c.seed;
 	make_templates(&c);

@@ -51,45 +51,39 @@ static void write_page(struct hold *h, uint64_t number)
 	page_fill(h->memory + number * PAGE_BYTES, page_kind(h->seed, number), h->seed, number, ++h->versions[number]);
 }
 
-/* Whether the page could be read. */
-static bool touch(const struct hold *h, uint64_t number)
+enum verdict { RIGHT, WRONG, FAILED };
+
+/* Whatever is read here may fail at any time: the page may leave again right after it has come. */
+static enum verdict check_page(const struct hold *h, uint64_t number)
 {
 	if (sigsetjmp(bus_error, 1))
-		return false;
-	(void)*(const volatile uint8_t *)(h->memory + number * PAGE_BYTES);
-	return true;
-}
-
-static bool page_is_right(const struct hold *h, uint64_t number)
-{
+		return FAILED;
 	return page_right(h->memory + number * PAGE_BYTES, page_kind(h->seed, number), h->seed, number,
-			  h->versions[number]);
+			  h->versions[number])
+		       ? RIGHT
+		       : WRONG;
 }
 
 static void verify(struct hold *h, uint64_t first, uint64_t count)
 {
 	double start = now(), first_failed = 0, later_failed = 0, begin, took;
-	uint64_t right = 0, wrong = 0, failed = 0, i;
+	uint64_t seen[] = { [RIGHT] = 0, [WRONG] = 0, [FAILED] = 0 }, i;
+	enum verdict verdict;
 
 	for (i = first; i < first + count; i++) {
 		begin = now();
-		if (touch(h, i)) {
-			if (page_is_right(h, i))
-				right++;
-			else
-				wrong++;
-			continue;
-		}
+		verdict = check_page(h, i);
 		took = now() - begin;
-		if (!failed++)
+		if (verdict == FAILED && !seen[FAILED])
 			first_failed = took;
-		else if (took > later_failed)
+		else if (verdict == FAILED && took > later_failed)
 			later_failed = took;
+		seen[verdict]++;
 	}
-	h->wrong += wrong;
+	h->wrong += seen[WRONG];
 	printf("verified right=%" PRIu64 " wrong=%" PRIu64 " failed=%" PRIu64
 	       " seconds=%.3f first_failed=%.3f later_failed=%.3f\n",
-	       right, wrong, failed, now() - start, first_failed, later_failed);
+	       seen[RIGHT], seen[WRONG], seen[FAILED], now() - start, first_failed, later_failed);
 }
 
 static void rewrite(struct hold *h, uint64_t first, uint64_t count)
@@ -122,6 +116,7 @@ static bool obey(struct hold *h, const char *line)
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_bus_error };
+	static char in[BUFSIZ], out[BUFSIZ];
 	struct hold h = { .seed = 1 };
 	char line[80];
 	uint64_t i;
@@ -132,11 +127,18 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3)
 		h.seed = strtoull(argv[2], NULL, 10);
+	setvbuf(stdin, in, _IOFBF, sizeof(in));
+	setvbuf(stdout, out, _IOFBF, sizeof(out));
+	h.versions = calloc(h.pages, sizeof(*h.versions));
+	/* All but the memory that this is about: a page that fails there would end the program. */
+	if (!h.versions || mlockall(MCL_CURRENT)) {
+		perror("pagehold");
+		return 3;
+	}
 	h.memory = mmap(NULL, h.pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			-1, 0);
-	h.versions = calloc(h.pages, sizeof(*h.versions));
-	if (h.memory == MAP_FAILED || !h.versions || mlock(h.versions, h.pages * sizeof(*h.versions))) {
-		fprintf(stderr, "pagehold: no memory\n");
+	if (h.memory == MAP_FAILED) {
+		perror("pagehold");
 		return 3;
 	}
 	sigaction(SIGBUS, &action, NULL);

@@ -49,11 +49,11 @@ typedef unsigned int gfp_t;
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(type, a, b) min((type)(a), (type)(b))
-#define swap(a, b)                     \
-	do {                           \
-		typeof(a) __tmp = (a); \
-		(a) = (b);             \
-		(b) = __tmp;           \
+#define swap(a, b)                                                                                                     \
+	do {                                                                                                           \
+		typeof(a) __tmp = (a);                                                                                 \
+		(a) = (b);                                                                                             \
+		(b) = __tmp;                                                                                           \
 	} while (0)
 
 static inline u64 div64_u64(u64 dividend, u64 divisor)
