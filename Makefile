@@ -49,6 +49,7 @@ PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 .PHONY: setup demo test test-unit test-multinode bench style
 setup:
 	@tests/setup/install build
+	@echo "make: building in $(B)/; kernels, packages and node images are kept in $(CACHE)"
 
 demo: setup
 	+@$(MAKE_ALL) programs lab module
@@ -66,7 +67,7 @@ test-unit: $(UNIT_TESTS) $(PROGRAMS)
 		if [ "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi
 
 test-multinode: programs lab module
-	@$(PYTEST) tests/multinode
+	@$(PYTEST) -v tests/multinode
 
 bench: setup
 	+@$(MAKE_ALL) all $(BENCHES) lab

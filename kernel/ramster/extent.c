@@ -277,7 +277,7 @@ static struct extent *block_slots_freed(struct block *block, unsigned int nr)
 	struct extent_space *space = extent_space(block->extent);
 
 	lockdep_assert_held(&extents_lock);
-	if (block->used == classes[block->class].slots)
+	if (block->used == classes[block->class].slots && !block->extent->dead)
 		list_add_tail(&block->link, &space->partial[block->class]);
 	block->used -= nr;
 	return block->used || block->pins ? NULL : block_release(block);
@@ -615,6 +615,34 @@ u64 extent_dead(struct r2net_peer *peer)
 	mutex_unlock(&table_lock);
 	list_for_each_entry_safe(extent, next, &gone, link)
 		extent_release(extent);
+	return lost;
+}
+
+u64 extent_lost(void *entry)
+{
+	struct remote_location loc = entry_location(entry);
+	struct extent_space *space;
+	struct extent *extent;
+	unsigned int i, nr;
+	u64 lost = 0;
+
+	spin_lock(&extents_lock);
+	extent = table[loc.extent];
+	nr = extent->size / EXTENT_BLOCK_SIZE;
+	space = extent_space(extent);
+	if (!extent->dead && !space->dead) {
+		extent->dead = true;
+		space->free_blocks -= nr - extent->used_blocks;
+		total_free_blocks -= nr - extent->used_blocks;
+		list_move_tail(&extent->link, &space->extents);
+		for (i = 0; i < nr; i++) {
+			if (!extent->blocks[i])
+				continue;
+			list_del_init(&extent->blocks[i]->link);
+			lost += extent->blocks[i]->used - extent->blocks[i]->freed;
+		}
+	}
+	spin_unlock(&extents_lock);
 	return lost;
 }
 

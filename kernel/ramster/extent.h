@@ -96,6 +96,14 @@ unsigned int extent_list(struct r2net_peer *peer, unsigned int skip, u32 *size, 
 u64 extent_dead(struct r2net_peer *peer);
 
 /**
+ * extent_lost - the lender does not know the lease of the extent that @entry, pinned, lies in
+ *
+ * What is there is lost: pins of its slots fail from now on, and no slot there is given out. Returns how many pages that
+ * was; 0 if it was known.
+ */
+u64 extent_lost(void *entry);
+
+/**
  * extent_alloc - a slot for a zpage, in a pinned block
  * @space: the peer's
  * @owner: the page

@@ -99,7 +99,7 @@ static void fetch_item(struct r2net_request *req, unsigned int i, int err, const
 	if (!err)
 		err = fetch_check(fetch, i, bytes);
 	if (err == -ESTALE || err == -ERANGE)
-		count(stale_slots);
+		r2net_peer_stale(fetch->peer, page->entry);
 	if (err)
 		err = -EIO;
 	if (page->zpage) {

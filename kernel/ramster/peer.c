@@ -578,6 +578,18 @@ void r2net_peer_dead(struct r2net_peer *peer)
 	}
 }
 
+void r2net_peer_stale(struct r2net_peer *peer, void *entry)
+{
+	u64 lost = extent_lost(entry);
+
+	count(stale_slots);
+	if (!lost)
+		return;
+	count_add(pages_lost, lost);
+	pr_err_ratelimited("node %u: its lender does not know a lease that we hold: %llu pages are lost\n", peer->node, lost);
+	netlink_event_lost(peer->node, lost);
+}
+
 void r2net_peers_reap(void)
 {
 	struct r2net_peer *peer, *next;

@@ -121,6 +121,9 @@ struct r2net_peer *r2net_peer_find(u32 node, u64 lender_instance);
  */
 void r2net_peer_dead(struct r2net_peer *peer);
 
+/* The lender refused a slot that is leased from it, by the index's pinned entry: its extent is lost. Never sleeps. */
+void r2net_peer_stale(struct r2net_peer *peer, void *entry);
+
 /* Forgets dead peers of which nothing is left. May sleep. Under r2net_peers_lock(). */
 void r2net_peers_reap(void);
 

@@ -82,7 +82,7 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 	if (err) {
 		count(remotify_failed);
 		if (err == -ESTALE || err == -ERANGE)
-			count(stale_slots);
+			r2net_peer_stale(batch->peer, entry);
 		extent_free(entry);
 		zcache_return(zpage);
 		return;

@@ -166,6 +166,12 @@ class Cluster:
                   'insmod ramster_frontswap.ko || exit; fi; insmod ramster.ko "$@"')
         node.run("sh", "-c", script, "sh", *self.parameters)
 
+    def unload(self, node, timeout=60):
+        """Takes the module out of a node that does not swap any more; ramsterd ends before."""
+        self.stop_daemon(node, "ramsterd")
+        node.run("ramsterd", "--release", timeout=timeout)
+        node.run("rmmod", "ramster", timeout=timeout)
+
     # Daemons
 
     def start_daemon(self, node, name, *options):

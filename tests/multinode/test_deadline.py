@@ -128,8 +128,6 @@ def test_swapoff_and_rmmod_end_with_a_silent_peer(cluster, silence, front_end):
         assert seen.wrong == 0 and seen.right + seen.failed == hold.pages
         assert 0 < seen.failed <= pages
         hold.kill()
-    # The daemon goes on by itself: it must not keep the module.
     begun = time.monotonic()
-    cluster.stop_daemon(n1, "ramsterd")
     cluster.unload(n1)
     assert time.monotonic() - begun < 30

@@ -327,6 +327,34 @@ static void test_largest_extent(void **state)
 		extent_free(entries[--nr]);
 }
 
+/* A lender that does not know a lease takes only that extent with it. */
+static void test_lost(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	void *kept, *lost;
+	u64 space;
+
+	assert_int_equal(donor_lend(donor, SIZE, 2), 0);
+	space = extent_free_bytes();
+	lost = alloc(donor, 1, 1000, &slot);
+	kept = alloc_unpinned(donor, 2, PAGE_SIZE, &slot);
+	assert_int_equal(extent_lost(lost), entry_location(kept).extent == entry_location(lost).extent ? 2 : 1);
+	assert_int_equal(extent_lost(lost), 0);
+	assert_true(extent_is_dead(lost));
+	assert_true(extent_free_bytes() <= space / 2);
+	assert_true(IS_ERR(extent_pin(lost, owner_of(1), &slot)));
+	extent_free(lost);
+	extent_unpin(lost);
+	extent_free(kept);
+	/* Only the other one is left, and can be used. */
+	assert_int_equal(extent_space_bytes(), SIZE);
+	assert_int_equal(extent_free_bytes(), SIZE);
+	kept = alloc_unpinned(donor, 3, 1000, &slot);
+	assert_non_null(kept);
+	extent_free(kept);
+}
+
 static void test_dead(void **state)
 {
 	struct donor *donor = *state, *living = donor_new(4);
@@ -587,6 +615,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slots_without_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list_and_return, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_largest_extent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bytes_of_bookkeeping, set_up, tear_down),

@@ -142,7 +142,7 @@ static void check_all_fail_and_come_back(int err)
 
 static void test_reads_that_fail(void **state)
 {
-	static const int errors[] = { -EIO, -ESTALE, -ERANGE, -ETIMEDOUT };
+	static const int errors[] = { -EIO, -ETIMEDOUT };
 	unsigned int i, k;
 
 	fill_remote(20);

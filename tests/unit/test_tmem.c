@@ -264,7 +264,7 @@ static void test_writes_that_fail(void **state)
 
 	for (i = 0; i < 20; i++)
 		store(i, PAGE_TEXT, i);
-	scene.donor->item_err = -ESTALE;
+	scene.donor->item_err = -EIO;
 	assert_int_equal(send_coldest(8), 8);
 	scene.donor->item_err = 0;
 	scene.donor->submit_err = -ENOTCONN;

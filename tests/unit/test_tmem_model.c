@@ -144,7 +144,7 @@ static void model_trouble(struct model *m)
 	if (!m->may_fail)
 		return;
 	scene.donor->corrupt = r % 16 == 0;
-	scene.donor->item_err = r >> 8 & 15 ? 0 : -ESTALE;
+	scene.donor->item_err = r >> 8 & 15 ? 0 : -EIO;
 	scene.donor->submit_err = r >> 16 & 15 ? 0 : -ETIMEDOUT;
 	shim_fail_allocations(r >> 24 & 3 ? 0 : 200);
 	if (!(r >> 32 & 7))

@@ -148,6 +148,11 @@ bool r2net_request_claim(struct r2net_request *req, unsigned int i)
 	return !test_and_set_bit(i, &req->claimed);
 }
 
+void r2net_peer_stale(struct r2net_peer *peer, void *entry)
+{
+	extent_lost(entry);
+}
+
 void r2net_request_fail(struct r2net_request *req, int err)
 {
 	unsigned int i;
