@@ -136,10 +136,17 @@ bool frontswap_attached(void)
 
 void frontswap_attach(void)
 {
-	int err = frontswap_hook_attach(&ops);
+	int (*attach)(const struct frontswap_hook_ops *ops) = symbol_get(frontswap_hook_attach);
+	int err;
 
+	if (!attach) {
+		pr_info("frontswap: ramster_frontswap is not loaded, so there is only /dev/ramster0\n");
+		return;
+	}
+	err = attach(&ops);
 	if (err) {
 		pr_err("frontswap: another module is attached (%d)\n", err);
+		symbol_put(frontswap_hook_attach);
 		return;
 	}
 	attached = true;
@@ -149,11 +156,16 @@ void frontswap_attach(void)
 
 void frontswap_detach(void)
 {
+	void (*detach)(void);
 	unsigned int i;
 
 	if (!attached)
 		return;
-	frontswap_hook_detach();
+	/* The module that we are attached to cannot go. */
+	detach = symbol_get(frontswap_hook_detach);
+	detach();
+	symbol_put(frontswap_hook_detach);
+	symbol_put(frontswap_hook_attach);
 	attached = false;
 	for (i = 0; i < MAX_SWAPFILES; i++)
 		if (areas[i].pool)

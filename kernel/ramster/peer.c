@@ -46,8 +46,10 @@ static bool peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state s
 	if (peer->state == state || peer->state == RAMSTER_PEER_DEAD)
 		return false;
 	pr_info_ratelimited("node %u: %s, was %s\n", peer->node, state_names[state], state_names[peer->state]);
-	if (state == RAMSTER_PEER_LATE)
+	if (state == RAMSTER_PEER_LATE) {
+		peer->late_since = jiffies;
 		count(late_peers);
+	}
 	if (state == RAMSTER_PEER_UP)
 		list_for_each_entry(conn, &peer->conns, link)
 			conn->progress = jiffies;
@@ -121,6 +123,12 @@ static int peer_route(struct r2net_peer *peer, struct r2net_request *req)
 	return 0;
 }
 
+/* Whether a request goes on waiting for a late peer: the patient do, to the slow deadline of the peer's outage. */
+static bool peer_waits_for(const struct r2net_peer *peer, const struct r2net_request *req)
+{
+	return req->patient && time_before(jiffies, peer->late_since + peer->slow_deadline - peer->deadline);
+}
+
 int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 {
 	int err = 0;
@@ -133,7 +141,7 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	spin_lock(&peer->lock);
 	if (peer->state == RAMSTER_PEER_DEAD)
 		err = -EIO;
-	else if (peer->state == RAMSTER_PEER_LATE && !req->patient && req != &peer->ping)
+	else if (peer->state == RAMSTER_PEER_LATE && req != &peer->ping && !peer_waits_for(peer, req))
 		err = -ETIMEDOUT;
 	else
 		err = peer_route(peer, req);
@@ -194,7 +202,7 @@ static bool peer_retry(struct r2net_peer *peer, struct r2net_request *req)
 
 	spin_lock(&peer->lock);
 	if (req->type == R2NET_READ && r2net_request_undone(req) && !peer_overdue(peer, req) &&
-	    peer->state != RAMSTER_PEER_DEAD && (peer->state != RAMSTER_PEER_LATE || req->patient))
+	    peer->state != RAMSTER_PEER_DEAD && (peer->state != RAMSTER_PEER_LATE || peer_waits_for(peer, req)))
 		again = !peer_route(peer, req);
 	spin_unlock(&peer->lock);
 	if (again)
@@ -260,7 +268,7 @@ static void expire(struct r2net_peer *peer, struct r2net_request *req, bool late
 {
 	if (!r2net_request_undone(req) || expired->nr == ARRAY_SIZE(expired->req))
 		return;
-	if ((!late || req->patient) && !peer_overdue(peer, req))
+	if ((!late || peer_waits_for(peer, req)) && !peer_overdue(peer, req))
 		return;
 	refcount_inc(&req->ref);
 	expired->req[expired->nr++] = req;

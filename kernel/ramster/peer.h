@@ -81,6 +81,7 @@ struct r2net_peer {
 	struct list_head fencing; /* WRITEs whose connection failed; outstanding until its FENCE is answered */
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
+	unsigned long late_since; /* jiffies when it was last found to be late */
 	unsigned long deadline; /* jiffies */
 	unsigned long slow_deadline;
 	u32 rtt_us; /* smoothed */
