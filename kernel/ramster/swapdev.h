@@ -30,6 +30,7 @@ struct swapdev {
 	struct backing backing;
 	struct swapdev_deferred reads; /* from the backing device, or for want of memory */
 	struct swapdev_deferred writes; /* to the backing device, or until there is room */
+	unsigned long gave_up; /* jiffies when a write waited for room in vain; 0: none did since a store */
 };
 
 /* swapdev_io.c: what happens to bios. */

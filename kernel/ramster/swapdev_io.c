@@ -99,24 +99,45 @@ static int store_page(struct swapdev *dev, unsigned long index, struct page *pag
 	return err;
 }
 
+/* Whether there was no room just now, so that waiting again would only hold up whoever needs to know. */
+static bool gave_up_lately(const struct swapdev *dev)
+{
+	unsigned long gave_up = READ_ONCE(dev->gave_up);
+
+	return gave_up && time_before(jiffies, gave_up + ROOM_WAIT);
+}
+
 /*
  * Tries until the store succeeds, as long as there is hope: pages are leaving zcache, or memory is short, which may pass.
- * In the writes' worker. Later writes do not queue up behind it: each of them that succeeds frees a page.
+ * In the writes' worker. Later writes do not queue up behind it: each of them that succeeds frees a page. Those that come
+ * here after it has given up share its wait.
  */
 static int store_page_wait(struct swapdev *dev, unsigned long index, struct page *page)
 {
 	unsigned long end = jiffies + ROOM_WAIT;
 	int err;
 
+	if (gave_up_lately(dev))
+		end = jiffies;
 	while ((err = store_page(dev, index, page))) {
-		if (time_after(jiffies, end))
+		if (time_after_eq(jiffies, end))
 			break;
 		if (err == -ENOSPC ? !remotify_may_make_room() : backing_is_open(&dev->backing))
 			break;
 		if (remotify_wait_for_room(ROOM_POLL))
 			end = jiffies + ROOM_WAIT;
 	}
+	if (!err)
+		WRITE_ONCE(dev->gave_up, 0);
+	else if (!gave_up_lately(dev))
+		WRITE_ONCE(dev->gave_up, jiffies);
 	return err;
+}
+
+static void write_failed(struct bio *bio, int err)
+{
+	bio->bi_status = err == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_RESOURCE;
+	pr_err_ratelimited("ramster0: full: no local room, no peer with space and no backing device\n");
 }
 
 static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, bool may_sleep)
@@ -124,8 +145,15 @@ static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, b
 	unsigned long index = bio_index(bio);
 	int err;
 
-	if (!may_sleep)
-		return store_page(dev, index, page) ? -EAGAIN : 0;
+	if (!may_sleep) {
+		err = store_page(dev, index, page);
+		if (!err)
+			return 0;
+		if (backing_is_open(&dev->backing) || !gave_up_lately(dev))
+			return -EAGAIN;
+		write_failed(bio, err);
+		return 0;
+	}
 	err = store_page_wait(dev, index, page);
 	if (!err)
 		return 0;
@@ -136,8 +164,7 @@ static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, b
 		backing_rw(&dev->backing, bio, page, index);
 		return 0;
 	}
-	bio->bi_status = err == -ENOSPC ? BLK_STS_NOSPC : BLK_STS_RESOURCE;
-	pr_err_ratelimited("ramster0: full: no local room, no peer with space and no backing device\n");
+	write_failed(bio, err);
 	return 0;
 }
 
