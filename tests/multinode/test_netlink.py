@@ -4,7 +4,7 @@ import pytest
 
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=2, mem="n1=96,192")
+pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,192")
 
 
 def test_bad_commands_are_refused_and_explained(cluster):

@@ -9,8 +9,7 @@ import pytest
 
 from hold import Hold
 
-# n1's RAM is small, so that few local pages are enough to make it give some away.
-pytestmark = pytest.mark.lab(nodes=2, mem="n1=96,192")
+pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,192")
 
 MALFORMED = ("magic", "version", "type", "reserved", "tag", "items-0", "items-more", "items-limit", "length-0",
              "length-short", "length-long", "length-limit", "length-4g", "item-long", "item-4g", "stale-with-bytes")
