@@ -2,7 +2,8 @@
 #
 # make          build everything for this machine's userspace, and the module for the lab's kernel
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
-# make test     every test
+# make test     the style, every unit test, and the quick tests on nodes
+# make test-long  every test on nodes
 # make bench    the benchmarks, as tables
 # make style    compilers' warnings, clang-format, sparse, checkpatch, cppcheck
 # make setup    only install the Debian packages that all of this needs (demo, test and bench do it first)
@@ -46,7 +47,7 @@ export RAMSTER_BUILD := $(abspath $(B))
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: setup demo test test-unit test-multinode bench style
+.PHONY: setup demo test test-unit test-multinode test-long bench style
 setup:
 	@tests/setup/install build
 	@echo "make: building in $(B)/; kernels, packages and node images are kept in $(CACHE)"

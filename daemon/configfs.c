@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/attribute.h"
@@ -19,6 +20,8 @@
 #define CONFIGFS "/sys/kernel/config"
 #define NODES_LEN 256 /* bytes of the path of a cluster's "node" directory */
 #define PARAMETERS "/sys/module/ramster/parameters"
+#define RETRY_MS 20
+#define RETRIES 500
 
 static int make_dir(const char *path)
 {
@@ -79,13 +82,26 @@ static void remove_others(const char *nodes, const struct conf *conf)
 	closedir(dir);
 }
 
-/* Calls rmdir for all directories in one, as far as it can. Returns 0, or the last -errno. */
+/* The connections of a peer that was forgotten end a moment later; until then its node is in use. */
+static int remove_unused(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
+
+	for (unsigned int i = 0; rmdir(path); i++) {
+		if (errno != EBUSY || i == RETRIES)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* Removes all directories in one, as far as it can. Returns 0, or the last -errno. */
 static int remove_all(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 	char child[PATH_MAX];
-	int ret = 0;
+	int ret = 0, err;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
@@ -93,10 +109,11 @@ static int remove_all(const char *path)
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
 		snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-		if (!rmdir(child))
+		err = remove_unused(child);
+		if (!err)
 			continue;
-		ret = -errno;
-		log_err("%s: cannot be removed: %s", child, strerror(errno));
+		ret = err;
+		log_err("%s: cannot be removed: %s", child, strerror(-err));
 	}
 	closedir(dir);
 	return ret;

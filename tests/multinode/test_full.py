@@ -4,7 +4,6 @@ import pytest
 
 import ramster
 from hold import Hold
-from ramster import pagecheck
 
 pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,256", disks=["n1=swap:384", "n1=backing:384"])
 

@@ -28,7 +28,7 @@ def test_no_page_is_lost_and_nothing_changes(cluster, side, number):
     node = n1 if side == "owner" else cluster.lab["n2"]
     cluster.swapon_swapdev(n1, "512M")
     cluster.wait_space(n1)
-    with Hold(n1, 200) as hold:
+    with Hold(n1, 160) as hold:
         before = wait_quiet(cluster, n1)
         failed = before["counters"]["connections_failed"]
 
@@ -56,7 +56,7 @@ def test_no_page_is_lost_and_nothing_changes(cluster, side, number):
             assert lender["lender"]["lent"] == sum(
                 peer["space"] for peer in after["nodes"] if peer["name"] == name)
         hold.rewrite(0, hold.pages // 4)
-        hold.assert_right()
+        hold.assert_right(0, hold.pages // 4)
         hold.end()
 
 
@@ -65,7 +65,7 @@ def test_a_dead_lender_takes_its_pages_and_no_others(cluster):
     n1, n2 = cluster.lab["n1"], cluster.lab["n2"]
     cluster.swapon_swapdev(n1, "512M")
     cluster.wait_space(n1)
-    with Hold(n1, 200) as hold:
+    with Hold(n1, 160) as hold:
         pages = cluster.wait_status(n1, lambda status: all(
             peer["local"] or peer["pages"] > 2000 for peer in status["nodes"]))["nodes"]
         cluster.stop_daemon(n2, "ramster-lender", signal.SIGKILL)
@@ -76,6 +76,6 @@ def test_a_dead_lender_takes_its_pages_and_no_others(cluster):
         lost = cluster.counters(n1)["pages_lost"]
         assert lost == pytest.approx(next(peer["pages"] for peer in pages if peer["name"] == "n2"), rel=0.2)
         hold.kill()
-    with Hold(n1, 200) as hold:
+    with Hold(n1, 160) as hold:
         hold.assert_right()
         hold.end()

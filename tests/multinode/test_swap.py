@@ -89,7 +89,7 @@ def test_compressors_change_while_pages_are_away(cluster, allocator):
     cluster.swapon_swapdev(n1, "512M")
     cluster.wait_space(n1)
     n1.sh(f"echo {COMPRESSORS[-1]} >{COMPRESSOR}")
-    with Hold(n1, 200) as hold:
+    with Hold(n1, 160) as hold:
         quarter = hold.pages // len(COMPRESSORS)
         for number, name in enumerate(COMPRESSORS):
             n1.sh(f"echo {name} >{COMPRESSOR}")
