@@ -594,7 +594,8 @@ void r2net_peer_stale(struct r2net_peer *peer, void *entry)
 	if (!lost)
 		return;
 	count_add(pages_lost, lost);
-	pr_err_ratelimited("node %u: its lender does not know a lease that we hold: %llu pages are lost\n", peer->node, lost);
+	pr_err_ratelimited("node %u: its lender does not know a lease that we hold: %llu pages are lost\n", peer->node,
+			   lost);
 	netlink_event_lost(peer->node, lost);
 }
 

@@ -168,7 +168,7 @@ static void arguments(struct check *c, int argc, char **argv)
 	static const struct option options[] = {
 		{ "mib", required_argument, NULL, 'm' },  { "rounds", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' }, { "kind", required_argument, NULL, 'k' },
-		{ "quiet", no_argument, NULL, 'q' },	  { NULL },
+		{ "quiet", no_argument, NULL, 'q' },	  { NULL, 0, NULL, 0 },
 	};
 	int option;
 

@@ -234,7 +234,7 @@ static void arguments(struct check *c, int argc, char **argv)
 		{ "socket", required_argument, NULL, 's' },
 		{ "mib", required_argument, NULL, 'm' },
 		{ "seed", required_argument, NULL, 'e' },
-		{ NULL },
+		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
