@@ -98,8 +98,10 @@ static void fetch_item(struct r2net_request *req, unsigned int i, int err, const
 
 	if (!err)
 		err = fetch_check(fetch, i, bytes);
-	if (err == -ESTALE || err == -ERANGE)
+	if (err == -ESTALE)
 		r2net_peer_stale(fetch->peer, page->entry);
+	else if (err == -ERANGE)
+		count(stale_slots);
 	if (err)
 		err = -EIO;
 	if (page->zpage) {

@@ -81,8 +81,10 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 
 	if (err) {
 		count(remotify_failed);
-		if (err == -ESTALE || err == -ERANGE)
+		if (err == -ESTALE)
 			r2net_peer_stale(batch->peer, entry);
+		else if (err == -ERANGE)
+			count(stale_slots);
 		extent_free(entry);
 		zcache_return(zpage);
 		return;
