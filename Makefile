@@ -67,7 +67,14 @@ test-unit: $(UNIT_TESTS) $(PROGRAMS)
 		echo "test: $$test"; $$test || failed="$$failed $${test##*/}"; done; \
 		if [ "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi
 
+# Nodes under load and silent peers take their time: test-long has all tests on nodes, test-multinode the quick ones.
+QUICK_TESTS := $(addprefix tests/multinode/test_,lab.py conf.py netlink.py)
 test-multinode: programs lab module
+	@$(PYTEST) -v $(QUICK_TESTS)
+
+.PHONY: test-long
+test-long: setup
+	+@$(MAKE_ALL) programs lab module
 	@$(PYTEST) -v tests/multinode
 
 bench: setup
