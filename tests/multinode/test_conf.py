@@ -39,8 +39,8 @@ def reload(cluster, node, text):
     seen = len(log_lines(cluster, node))
     node.write(CONF, text)
     cluster.signal_daemon(node, "ramsterd", signal.SIGHUP)
-    cluster.wait_status(node, lambda status: any("cluster.conf" in line for line in log_lines(cluster, node)[seen:]))
-    return [line for line in log_lines(cluster, node)[seen:] if "cluster.conf" in line]
+    cluster.wait_status(node, lambda status: any(CONF in line for line in log_lines(cluster, node)[seen:]))
+    return [line for line in log_lines(cluster, node)[seen:] if CONF in line]
 
 
 def in_force(cluster, node):
