@@ -30,8 +30,8 @@ MODULE_PARM_DESC(allocator, "where zpages live: zsmalloc (default) or zbud");
 /* Parameters that are set before the module is ready are applied when it is. */
 static bool ready;
 static char compressor[16] = "lzo";
-static unsigned int remotify_percent = 30;
-static unsigned int local_max_percent = 40;
+static unsigned int remotify_percent = 40;
+static unsigned int local_max_percent = 50;
 static unsigned int low_water_mb = 32;
 
 static int compressor_set(const char *value, const struct kernel_param *kp)
@@ -70,9 +70,9 @@ static int limit_set(const char *value, const struct kernel_param *kp)
 
 static const struct kernel_param_ops limit_ops = { .set = limit_set, .get = param_get_uint };
 module_param_cb(remotify_percent, &limit_ops, &remotify_percent, 0644);
-MODULE_PARM_DESC(remotify_percent, "percent of RAM that zpages take before the coldest go to peers (default 30)");
+MODULE_PARM_DESC(remotify_percent, "percent of RAM that zpages take before the coldest go to peers (default 40)");
 module_param_cb(local_max_percent, &limit_ops, &local_max_percent, 0644);
-MODULE_PARM_DESC(local_max_percent, "percent of RAM that zpages take at most, up to 50 (default 40)");
+MODULE_PARM_DESC(local_max_percent, "percent of RAM that zpages take at most, up to 50 (default 50)");
 
 static int low_water_set(const char *value, const struct kernel_param *kp)
 {

@@ -13,7 +13,7 @@
 
 #define PREFETCH_STREAMS 8
 #define PREFETCH_MIN 4 /* pages of a stream's first plan */
-#define PREFETCH_MAX 32 /* pages of a plan */
+#define PREFETCH_MAX 63 /* pages of a plan: with the one that is waited for they fill a READ */
 
 struct prefetch_stream {
 	unsigned long last; /* index of the latest load */

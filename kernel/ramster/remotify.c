@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "netlink.h"
 #include "peer.h"
+#include "prefetch.h"
 #include "remotify.h"
 #include "tmem.h"
 #include "trace.h"
@@ -23,6 +24,7 @@
 #define STALLED_RETRY (HZ / 20)
 #define COMPACT_EVERY 32 /* batches */
 #define COMPACT_SHORT 4 /* batches, while memory is short: only whole pages that become free help */
+#define FRESH_COPIES (2U * PREFETCH_STREAMS * PREFETCH_MAX) /* fetched ahead and about to be used */
 #define HOPE (2 * HZ) /* for so long after pages have left others are expected to */
 
 struct batch {
@@ -202,12 +204,12 @@ static bool remotify_batch(struct batch *batch)
 	return sent;
 }
 
-/* Copies that stand beside their slots go first: that costs no message. */
-static unsigned long drop_clean(unsigned long max)
+/* Copies that stand beside their slots cost no message to drop. The oldest go until @keep are left. */
+static unsigned long drop_clean(unsigned long max, u64 keep)
 {
 	unsigned long nr;
 
-	for (nr = 0; nr < max; nr++) {
+	for (nr = 0; nr < max && zcache_clean_pages() > keep; nr++) {
 		struct zpage *zpage = zcache_take_clean();
 
 		if (!zpage)
@@ -233,7 +235,7 @@ static void remotify_work(void)
 	bool sent;
 
 	while (!kthread_should_stop() && (zcache_above_low() || READ_ONCE(shrink))) {
-		if (drop_clean(R2NET_MAX_ITEMS))
+		if (drop_clean(R2NET_MAX_ITEMS, FRESH_COPIES))
 			continue;
 		wait_event_idle(wake, kthread_should_stop() || !list_empty_careful(&idle));
 		batch = batch_get();
@@ -246,6 +248,8 @@ static void remotify_work(void)
 		if (remotify_need())
 			netlink_event_need(remotify_need());
 		if (!sent) {
+			if (zcache_full() && drop_clean(R2NET_MAX_ITEMS, 0))
+				continue;
 			wait_event_idle_timeout(wake, kthread_should_stop() || atomic_long_read(&rooms) != before,
 						STALLED_RETRY);
 			return;
@@ -272,9 +276,16 @@ void remotify_wake(void)
 		wake_up(&wake);
 }
 
+u64 remotify_old_copies(void)
+{
+	u64 nr = zcache_clean_pages();
+
+	return nr > FRESH_COPIES ? nr - FRESH_COPIES : 0;
+}
+
 unsigned long remotify_shrink(unsigned long nr)
 {
-	unsigned long dropped = drop_clean(nr);
+	unsigned long dropped = drop_clean(nr, FRESH_COPIES);
 
 	if (dropped < nr) {
 		WRITE_ONCE(shrink, true);

@@ -13,6 +13,9 @@
 /* Something changed that may let the thread go on: zcache grew, space or a connection came. Any context. */
 void remotify_wake(void);
 
+/* How many copies that were fetched ahead are too old to be of much use. */
+u64 remotify_old_copies(void);
+
 /* Makes room for @nr more pages, as a shrinker asks. Never sleeps. Returns how many copies it dropped at once. */
 unsigned long remotify_shrink(unsigned long nr);
 

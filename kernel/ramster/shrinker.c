@@ -12,7 +12,7 @@ static struct shrinker *shrinker;
 
 static unsigned long shrinker_count(struct shrinker *unused, struct shrink_control *sc)
 {
-	u64 nr = zcache_clean_pages();
+	u64 nr = remotify_old_copies();
 
 	/* Memory is short all the time on a node that swaps; zpages below the mark are worth their RAM even then. */
 	if (zcache_above_low())
