@@ -7,6 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/idr.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
@@ -469,12 +470,23 @@ static u64 pool_remote_index_bytes(struct tmem_pool *pool)
 
 u64 tmem_remote_index_bytes(void)
 {
+	static unsigned long walked; /* jiffies */
+	static u64 walked_pages, walked_bytes;
+	u64 bytes = 0, pages = extent_pages(), changed;
 	struct tmem_pool *pool;
-	u64 bytes = 0;
 
 	mutex_lock(&pools_lock);
-	list_for_each_entry(pool, &pools, link)
-		bytes += pool_remote_index_bytes(pool);
+	changed = max(pages, walked_pages) - min(pages, walked_pages);
+	/* The last walk is good for a while, unless much has changed since. */
+	if (time_before(jiffies, walked + HZ) && changed <= walked_pages / 8) {
+		bytes = walked_bytes;
+	} else {
+		list_for_each_entry(pool, &pools, link)
+			bytes += pool_remote_index_bytes(pool);
+		walked = jiffies;
+		walked_pages = pages;
+		walked_bytes = bytes;
+	}
 	mutex_unlock(&pools_lock);
 	return bytes;
 }
