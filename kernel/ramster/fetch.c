@@ -20,6 +20,8 @@
 #define FETCH_RESERVE 32 /* READs that can be under way when memory is short */
 #define FETCH_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 
+static_assert(FETCH_MAX <= R2NET_MAX_ITEMS);
+
 struct fetch_page {
 	void *entry; /* pinned */
 	struct zpage *zpage; /* a reference; NULL: it is the load's page */
@@ -228,6 +230,11 @@ void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, co
 	}
 	fetch->peer = peer;
 	fetch_add(fetch, entry, NULL, slot);
+	/* Other loads may come to wait for what is read ahead, and they have less patience. */
+	if (load->patient) {
+		fetch_submit(fetch);
+		fetch = NULL;
+	}
 	fetch_plan(pool, fetch, plan);
 }
 

@@ -23,6 +23,7 @@
 #define LOAD_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 #define ROOM_WAIT (2 * HZ) /* without any room made; then the fallback or an error */
 #define ROOM_POLL (HZ / 50)
+#define BIO_PATIENT REQ_DRV /* a read of swapoff, which frees a page that it cannot read for ever */
 
 struct swapdev_load {
 	struct tmem_load load;
@@ -79,8 +80,7 @@ static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bo
 		.pool = dev->pool,
 		.index = index,
 		.page = page,
-		/* swapoff frees a page that it cannot read for ever. */
-		.patient = oom_task_origin(current),
+		.patient = bio->bi_opf & BIO_PATIENT,
 		.start = ktime_get(),
 		.done = load_done,
 	};
@@ -252,6 +252,8 @@ void swapdev_submit(struct swapdev *dev, struct bio *bio)
 	}
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
+		if (oom_task_origin(current))
+			bio->bi_opf |= BIO_PATIENT;
 		if (serve_pages(dev, bio, false))
 			bio_endio(bio);
 		else

@@ -20,7 +20,7 @@
 /* Copies that are fetched ahead are worth no reserve. */
 #define ZCACHE_COPY_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 /* Work stops this far below where it starts, in percent of the latter. */
-#define ZCACHE_LOW_PERCENT 90
+#define ZCACHE_LOW_PERCENT 97
 
 static struct {
 	spinlock_t lock;
@@ -305,7 +305,7 @@ void zcache_keep_clean(struct zpage *zpage)
 	spin_lock(&zcache.lock);
 	list_del_init(&zpage->lru);
 	zpage->remote = NULL;
-	zpage->state = ZPAGE_STORED;
+	zpage_set_state(zpage, ZPAGE_STORED);
 	list_add_tail(&zpage->lru, &zcache.stored);
 	spin_unlock(&zcache.lock);
 	atomic_long_dec(&zcache.nr_clean);
