@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * extent.h - the remote memory that this node leases, and who stands where in it.
+ * extent.h - the remote memory that this node leases.
  *
- * An extent is a range of a donor's RAM, cut into blocks of EXTENT_BLOCK_SIZE bytes. A block in use has slots of one
- * size class, and a table in local RAM: for each slot the owner page (5 bytes) and the checksum of its bytes (4 bytes).
+ * An extent is a range of a donor's RAM, cut into blocks of EXTENT_BLOCK_SIZE bytes, and these into slots (slot.h).
  *
- * The slot rule: a slot is reused only when no request that names it is outstanding. A request pins its slots' blocks
- * from before it is sent until it is known that the peer will not act on it any more; slots freed in a pinned block wait
- * for the last pin.
- *
- * One plain spinlock inside any pool's xa_lock guards all of it: frees come from under spinlocks. No function here
- * sleeps unless it says so.
+ * One plain spinlock inside any pool's xa_lock guards extents and slots: frees come from under spinlocks. No function
+ * here sleeps unless it says so.
  */
 #ifndef _RAMSTER_EXTENT_H
 #define _RAMSTER_EXTENT_H
@@ -18,7 +13,6 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#include "entry.h"
 #include "ramster_nl.h"
 
 struct r2net_peer;
@@ -38,21 +32,6 @@ struct extent_space {
 	bool dead;
 };
 
-/* Where a slot is, for a WRITE or READ item, and what must come back from there. */
-struct extent_slot {
-	u32 extent; /* the lender's id */
-	u32 generation;
-	u32 offset;
-	u32 length;
-	u32 checksum; /* crc32c of the bytes */
-};
-
-/* Which page a slot belongs to. */
-struct extent_owner {
-	u8 pool;
-	u32 index;
-};
-
 void extent_space_init(struct extent_space *space);
 
 /**
@@ -65,9 +44,6 @@ void extent_space_init(struct extent_space *space);
  * the table is full, or -ENOMEM.
  */
 int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr);
-
-/* Makes sure that for each class a new block can be begun without memory. Sleeps only if @gfp allows it. */
-void extent_refill(gfp_t gfp);
 
 /**
  * extent_return - forget empty extents of a peer, so that their leases can end
@@ -103,41 +79,6 @@ u64 extent_dead(struct r2net_peer *peer);
  */
 u64 extent_lost(void *entry);
 
-/**
- * extent_alloc - a slot for a zpage, in a pinned block
- * @space: the peer's
- * @owner: the page
- * @length: bytes, 1 ... PAGE_SIZE
- * @compressor: of the zpage
- * @checksum: crc32c of the bytes
- * @slot: where its place is left
- *
- * The caller ends the pin with extent_unpin(), and frees the slot with extent_free() if the page does not come to
- * stand there. Returns the index's entry, or NULL when there is no space, or no memory for a block's table.
- */
-void *extent_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
-		   struct extent_slot *slot);
-
-/* The page at @entry is gone. */
-void extent_free(void *entry);
-
-/**
- * extent_pin - keep a slot from being reused, to read it
- * @entry: from the index, whose xa_lock is held
- * @owner: the page that the slot must belong to
- * @slot: where its place is left
- *
- * Returns the peer, whose reference the pin holds, ERR_PTR(-EIO) if the extent is dead or the slot is another page's.
- */
-struct r2net_peer *extent_pin(void *entry, struct extent_owner owner, struct extent_slot *slot);
-void extent_unpin(void *entry);
-
-/* The peer that an entry of the index, whose xa_lock is held, lies with; no reference. */
-struct r2net_peer *extent_peer(void *entry);
-
-/* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with a dead peer. */
-bool extent_is_dead(void *entry);
-
 /* Whether a zpage of any size would find space with that peer. */
 bool extent_has_space(const struct extent_space *space);
 
@@ -149,7 +90,7 @@ u64 extent_free_bytes(void); /* in blocks without a class, of living peers */
 u64 extent_table_bytes(void);
 void extent_space_read(struct extent_space *space, struct extent_space *copy); /* the numbers only */
 
-/* May sleep. */
+/* Slots included. May sleep. When it ends no extent is left. */
 int extent_init(void);
 void extent_exit(void);
 

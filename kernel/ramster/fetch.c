@@ -124,7 +124,7 @@ static void fetch_release(struct r2net_request *req)
 	unsigned int i;
 
 	for (i = 0; i < fetch->nr; i++) {
-		extent_unpin(fetch->pages[i].entry);
+		slot_unpin(fetch->pages[i].entry);
 		if (fetch->pages[i].zpage)
 			zpage_put(fetch->pages[i].zpage);
 	}
@@ -224,7 +224,7 @@ void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, co
 	struct fetch *fetch = fetch_new(load);
 
 	if (!fetch) {
-		extent_unpin(entry);
+		slot_unpin(entry);
 		backlog_add(load);
 		return;
 	}

@@ -5,7 +5,7 @@
 #ifndef _RAMSTER_FETCH_H
 #define _RAMSTER_FETCH_H
 
-#include "extent.h"
+#include "slot.h"
 #include "prefetch.h"
 
 struct tmem_load;

@@ -15,6 +15,7 @@
 #include "peer.h"
 #include "prefetch.h"
 #include "remotify.h"
+#include "slot.h"
 #include "tmem.h"
 #include "trace.h"
 #include "zcache.h"
@@ -87,7 +88,7 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 			r2net_peer_stale(batch->peer, entry);
 		else if (err == -ERANGE)
 			count(stale_slots);
-		extent_free(entry);
+		slot_free(entry);
 		zcache_return(zpage);
 		return;
 	}
@@ -96,7 +97,7 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 		count(remotify_pages);
 	} else {
 		count(remotify_stale);
-		extent_free(entry);
+		slot_free(entry);
 	}
 	zpage_put(zpage);
 }
@@ -109,7 +110,7 @@ static void batch_release(struct r2net_request *req)
 
 	atomic_dec(&batch->peer->writes);
 	for (i = 0; i < batch->nr; i++)
-		extent_unpin(batch->entries[i]);
+		slot_unpin(batch->entries[i]);
 	if (left) {
 		WRITE_ONCE(progress, jiffies);
 		atomic_long_inc(&rooms);
@@ -128,8 +129,8 @@ static bool batch_add(struct batch *batch, struct r2net_peer *peer, struct zpage
 	void *entry;
 
 	zpage_copy(zpage, bytes);
-	entry = extent_alloc(&peer->space, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
-			     crc32c(0, bytes, zpage->length), &slot);
+	entry = slot_alloc(&peer->space, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
+			   crc32c(0, bytes, zpage->length), &slot);
 	if (!entry)
 		return false;
 	batch->items[batch->nr] = (struct r2net_item){
@@ -158,7 +159,7 @@ static void batch_fill(struct batch *batch, struct r2net_peer *peer)
 			break;
 		}
 	}
-	extent_refill(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
+	slot_refill(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 }
 
 static bool batch_send(struct batch *batch, struct r2net_peer *peer)

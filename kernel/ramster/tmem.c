@@ -44,13 +44,13 @@ static void entry_release(void *entry)
 	if (entry_is_same(entry)) {
 		atomic_long_dec(&nr_same);
 	} else if (entry_is_remote(entry)) {
-		extent_free(entry);
+		slot_free(entry);
 	} else if (entry) {
 		zpage = entry;
 		remote = zpage->remote;
 		zcache_forget(zpage);
 		if (remote)
-			extent_free(remote);
+			slot_free(remote);
 	}
 }
 
@@ -177,7 +177,7 @@ static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 	xa_lock(&pool->pages);
 	entry = xa_load(&pool->pages, index);
 	if (entry_is_remote(entry)) {
-		peer = extent_pin(entry, tmem_owner(pool, index), &slot);
+		peer = slot_pin(entry, tmem_owner(pool, index), &slot);
 	} else if (entry_is_zpage(entry)) {
 		zpage = entry;
 		/* That state begins and ends under this lock. */
@@ -297,7 +297,7 @@ void tmem_drop_clean(struct zpage *zpage)
 
 	xa_lock(pages);
 	same = xa_load(pages, zpage->index) == zpage;
-	if (same && extent_is_dead(remote)) {
+	if (same && slot_is_dead(remote)) {
 		only = true;
 		zcache_keep_clean(zpage);
 	} else if (same) {
@@ -305,7 +305,7 @@ void tmem_drop_clean(struct zpage *zpage)
 	}
 	xa_unlock(pages);
 	if (only)
-		extent_free(remote); /* the copy is the page now */
+		slot_free(remote); /* the copy is the page now */
 	else if (same)
 		zcache_forget(zpage);
 	zpage_put(zpage);
@@ -322,11 +322,11 @@ struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, stru
 	entry = xa_load(&pool->pages, index);
 	if (!entry_is_remote(entry))
 		goto out;
-	if (*peer && extent_peer(entry) != *peer) {
+	if (*peer && slot_peer(entry) != *peer) {
 		zpage = ERR_PTR(-EXDEV);
 		goto out;
 	}
-	pinned = extent_pin(entry, tmem_owner(pool, index), slot);
+	pinned = slot_pin(entry, tmem_owner(pool, index), slot);
 	if (IS_ERR(pinned))
 		goto out;
 	zpage = zcache_fetching(entry);
@@ -341,7 +341,7 @@ struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, stru
 	return zpage;
 
 err_pin:
-	extent_unpin(entry);
+	slot_unpin(entry);
 out:
 	xa_unlock(&pool->pages);
 	return zpage;

@@ -15,7 +15,7 @@
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 
-#include "extent.h"
+#include "slot.h"
 #include "prefetch.h"
 
 struct page;

@@ -76,12 +76,12 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 	struct batch *batch = container_of(req, struct batch, req);
 
 	if (err) {
-		extent_free(batch->entries[i]);
+		slot_free(batch->entries[i]);
 		zcache_return(batch->zpages[i]);
 		return;
 	}
 	if (!tmem_remotified(batch->zpages[i], batch->entries[i]))
-		extent_free(batch->entries[i]);
+		slot_free(batch->entries[i]);
 	zpage_put(batch->zpages[i]);
 }
 
@@ -91,7 +91,7 @@ static void batch_release(struct r2net_request *req)
 	unsigned int i;
 
 	for (i = 0; i < req->nr; i++)
-		extent_unpin(batch->entries[i]);
+		slot_unpin(batch->entries[i]);
 	free(batch);
 }
 
@@ -104,8 +104,8 @@ static bool batch_add(struct batch *batch, struct zpage *zpage)
 	void *entry;
 
 	zpage_copy(zpage, bytes);
-	entry = extent_alloc(&scene.donor->peer.space, tmem_owner(zpage->pool, zpage->index), zpage->length,
-			     zpage->compressor, crc32c(0, bytes, zpage->length), &slot);
+	entry = slot_alloc(&scene.donor->peer.space, tmem_owner(zpage->pool, zpage->index), zpage->length,
+			   zpage->compressor, crc32c(0, bytes, zpage->length), &slot);
 	if (!entry)
 		return false;
 	batch->items[batch->req.nr] = (struct r2net_item){

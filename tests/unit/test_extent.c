@@ -7,6 +7,7 @@
 
 #include "donor.h"
 #include "extent.h"
+#include "slot.h"
 #include "pages.h"
 
 #define SIZE R2NET_EXTENT_MIN
@@ -20,7 +21,7 @@ static struct extent_owner owner_of(u32 index)
 
 static void *alloc(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
 {
-	return extent_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
+	return slot_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
 }
 
 static void *alloc_unpinned(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
@@ -28,7 +29,7 @@ static void *alloc_unpinned(struct donor *donor, u32 index, size_t length, struc
 	void *entry = alloc(donor, index, length, slot);
 
 	if (entry)
-		extent_unpin(entry);
+		slot_unpin(entry);
 	return entry;
 }
 
@@ -75,8 +76,8 @@ static void test_classes(void **state)
 			used += extent_used_bytes() - before;
 			bytes += length;
 		}
-		extent_free(entry);
-		extent_unpin(entry);
+		slot_free(entry);
+		slot_unpin(entry);
 		assert_int_equal(extent_pages(), 0);
 	}
 	assert_in_range(used * 100 / bytes, 100, 110);
@@ -95,8 +96,8 @@ static void test_largest_item(void **state)
 		entry[i] = alloc(*state, i, R2NET_MAX_ITEM_LEN, &slot[i]);
 	assert_true(slot[1].offset >= slot[0].offset + R2NET_MAX_ITEM_LEN);
 	for (i = 0; i < 2; i++) {
-		extent_free(entry[i]);
-		extent_unpin(entry[i]);
+		slot_free(entry[i]);
+		slot_unpin(entry[i]);
 	}
 }
 
@@ -117,7 +118,7 @@ static void test_full(void **state)
 	assert_int_equal(extent_free_bytes(), 0);
 	/* No other class finds a block, but one slot freed is one slot to be had. */
 	assert_null(alloc(donor, nr, 200, &slot));
-	extent_free(entries[7]);
+	slot_free(entries[7]);
 	entries[7] = alloc_unpinned(donor, 7, PAGE_SIZE, &slot);
 	assert_non_null(entries[7]);
 	assert_null(alloc(donor, nr, PAGE_SIZE, &slot));
@@ -126,7 +127,7 @@ static void test_full(void **state)
 	entries[nr] = alloc_unpinned(donor, nr, 200, &slot);
 	assert_non_null(entries[nr++]);
 	while (nr)
-		extent_free(entries[--nr]);
+		slot_free(entries[--nr]);
 	assert_int_equal(extent_free_bytes(), 2 * SIZE);
 }
 
@@ -145,24 +146,24 @@ static void test_slot_rule(void **state)
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
 	a = alloc(*state, 1, 1000, &first);
 	b = alloc_unpinned(*state, 2, 1000, &other);
-	assert_ptr_equal(extent_pin(b, owner_of(2), &slot), &((struct donor *)*state)->peer);
-	extent_free(a);
+	assert_ptr_equal(slot_pin(b, owner_of(2), &slot), &((struct donor *)*state)->peer);
+	slot_free(a);
 	assert_int_equal(extent_pages(), 1);
 	for (i = 0; i < 2; i++) {
 		c[i] = alloc_unpinned(*state, 10 + i, 1000, &slot);
 		assert_false(same_place(&slot, &first) || same_place(&slot, &other));
 	}
 	/* One pin of the two: still not. */
-	extent_unpin(a);
+	slot_unpin(a);
 	c[2] = alloc_unpinned(*state, 12, 1000, &slot);
 	assert_false(same_place(&slot, &first));
-	extent_unpin(b);
+	slot_unpin(b);
 	a = alloc_unpinned(*state, 3, 1000, &slot);
 	assert_true(same_place(&slot, &first));
-	extent_free(a);
-	extent_free(b);
+	slot_free(a);
+	slot_free(b);
 	for (i = 0; i < 3; i++)
-		extent_free(c[i]);
+		slot_free(c[i]);
 }
 
 /* A block is not given to another class while it is pinned, even with no page left in it. */
@@ -173,13 +174,13 @@ static void test_empty_block_that_is_pinned(void **state)
 
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
 	a = alloc(*state, 1, 1000, &slot);
-	extent_free(a);
+	slot_free(a);
 	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
 	b = alloc_unpinned(*state, 1, 3000, &slot);
 	assert_int_not_equal(entry_location(b).block, entry_location(a).block);
-	extent_unpin(a);
+	slot_unpin(a);
 	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
-	extent_free(b);
+	slot_free(b);
 	assert_int_equal(extent_free_bytes(), SIZE);
 }
 
@@ -195,14 +196,14 @@ static void test_only_the_owner_reads(void **state)
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
 	entry = alloc_unpinned(*state, 5, 100, &slot);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
-		assert_int_equal(PTR_ERR(extent_pin(entry, others[i], &slot)), -EIO);
-	assert_false(IS_ERR(extent_pin(entry, owner_of(5), &slot)));
-	extent_unpin(entry);
-	extent_free(entry);
+		assert_int_equal(PTR_ERR(slot_pin(entry, others[i], &slot)), -EIO);
+	assert_false(IS_ERR(slot_pin(entry, owner_of(5), &slot)));
+	slot_unpin(entry);
+	slot_free(entry);
 	entry = alloc_unpinned(*state, U32_MAX, 100, &slot);
-	assert_false(IS_ERR(extent_pin(entry, owner_of(U32_MAX), &slot)));
-	extent_unpin(entry);
-	extent_free(entry);
+	assert_false(IS_ERR(slot_pin(entry, owner_of(U32_MAX), &slot)));
+	slot_unpin(entry);
+	slot_free(entry);
 }
 
 static void test_bad_leases(void **state)
@@ -263,8 +264,8 @@ static void test_slots_without_memory(void **state)
 	assert_non_null(first);
 	second = alloc_unpinned(donor, 2, PAGE_SIZE, &slot);
 	assert_non_null(second);
-	extent_free(first);
-	extent_free(second);
+	slot_free(first);
+	slot_free(second);
 	assert_int_equal(extent_pages(), 0);
 
 	shim_fail_allocation(0);
@@ -299,9 +300,9 @@ static void test_list_and_return(void **state)
 	assert_int_not_equal(leases[0].extent, slot.extent);
 	/* What holds a page stays, and so does what is pinned. */
 	assert_int_equal(extent_return(&donor->peer, leases, 8), 3);
-	extent_free(entry);
+	slot_free(entry);
 	assert_int_equal(extent_return(&donor->peer, leases, 8), 0);
-	extent_unpin(entry);
+	slot_unpin(entry);
 	assert_int_equal(extent_return(&donor->peer, leases, 8), 1);
 	assert_int_equal(leases[0].extent, slot.extent);
 	assert_int_equal(leases[0].generation, slot.generation);
@@ -324,7 +325,7 @@ static void test_largest_extent(void **state)
 	assert_int_equal(nr, R2NET_EXTENT_MAX / EXTENT_BLOCK_SIZE * (EXTENT_BLOCK_SIZE / 4228));
 	assert_in_range(end, R2NET_EXTENT_MAX - EXTENT_BLOCK_SIZE, R2NET_EXTENT_MAX);
 	while (nr)
-		extent_free(entries[--nr]);
+		slot_free(entries[--nr]);
 }
 
 /* A lender that does not know a lease takes only that extent with it. */
@@ -341,18 +342,18 @@ static void test_lost(void **state)
 	kept = alloc_unpinned(donor, 2, PAGE_SIZE, &slot);
 	assert_int_equal(extent_lost(lost), entry_location(kept).extent == entry_location(lost).extent ? 2 : 1);
 	assert_int_equal(extent_lost(lost), 0);
-	assert_true(extent_is_dead(lost));
+	assert_true(slot_is_dead(lost));
 	assert_true(extent_free_bytes() <= space / 2);
-	assert_true(IS_ERR(extent_pin(lost, owner_of(1), &slot)));
-	extent_free(lost);
-	extent_unpin(lost);
-	extent_free(kept);
+	assert_true(IS_ERR(slot_pin(lost, owner_of(1), &slot)));
+	slot_free(lost);
+	slot_unpin(lost);
+	slot_free(kept);
 	/* Only the other one is left, and can be used. */
 	assert_int_equal(extent_space_bytes(), SIZE);
 	assert_int_equal(extent_free_bytes(), SIZE);
 	kept = alloc_unpinned(donor, 3, 1000, &slot);
 	assert_non_null(kept);
-	extent_free(kept);
+	slot_free(kept);
 }
 
 static void test_dead(void **state)
@@ -374,18 +375,18 @@ static void test_dead(void **state)
 	assert_false(extent_has_space(&donor->peer.space));
 	assert_null(alloc(donor, 4, 1000, &slot));
 	assert_null(alloc(donor, 4, 3000, &slot));
-	assert_int_equal(PTR_ERR(extent_pin(a, owner_of(1), &slot)), -EIO);
-	assert_int_equal(PTR_ERR(extent_pin(b, owner_of(2), &slot)), -EIO);
-	assert_false(IS_ERR(extent_pin(other, owner_of(3), &slot)));
-	extent_unpin(other);
+	assert_int_equal(PTR_ERR(slot_pin(a, owner_of(1), &slot)), -EIO);
+	assert_int_equal(PTR_ERR(slot_pin(b, owner_of(2), &slot)), -EIO);
+	assert_false(IS_ERR(slot_pin(other, owner_of(3), &slot)));
+	slot_unpin(other);
 	/* The last page and the last pin take the extent with them. */
-	extent_free(b);
-	extent_free(a);
+	slot_free(b);
+	slot_free(a);
 	assert_int_equal(donor->peer.space.nr, 1);
-	extent_unpin(a);
+	slot_unpin(a);
 	assert_int_equal(donor->peer.space.nr, 0);
 	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 1);
-	extent_free(other);
+	slot_free(other);
 	assert_int_equal(extent_space_bytes(), SIZE);
 	donor_free(living);
 }
@@ -482,7 +483,7 @@ static void model_free(struct model *m)
 
 	if (!s->entry || s->freed)
 		return;
-	extent_free(s->entry);
+	slot_free(s->entry);
 	m->nr_live--;
 	if (block_pinned(m, s->entry))
 		s->freed = true;
@@ -498,7 +499,7 @@ static void model_pin(struct model *m)
 
 	if (!s->entry || s->freed || !pin)
 		return;
-	assert_false(IS_ERR(extent_pin(s->entry, owner_of(s->index), &place)));
+	assert_false(IS_ERR(slot_pin(s->entry, owner_of(s->index), &place)));
 	assert_memory_equal(&place, &s->place, sizeof(place));
 	*pin = s->entry;
 }
@@ -511,7 +512,7 @@ static void model_unpin(struct model *m, unsigned int which)
 	if (!entry)
 		return;
 	m->pins[which] = NULL;
-	extent_unpin(entry);
+	slot_unpin(entry);
 	if (block_pinned(m, entry))
 		return;
 	for (i = 0; i < SLOTS; i++)
@@ -527,7 +528,7 @@ static void model_return(struct model *m)
 
 	for (i = 0; i < nr; i++)
 		for (k = 0; k < SLOTS; k++)
-			if (m->slots[k].entry && extent_peer(m->slots[k].entry) == &donor->peer)
+			if (m->slots[k].entry && slot_peer(m->slots[k].entry) == &donor->peer)
 				assert_int_not_equal(m->slots[k].place.extent, leases[i].extent);
 	if (nr && donor->nr_extents < 200)
 		assert_int_equal(donor_lend(donor, SIZE, nr), 0);
@@ -539,10 +540,10 @@ static void model_end(struct model *m)
 
 	for (i = 0; i < SLOTS; i++)
 		if (m->slots[i].entry && !m->slots[i].freed)
-			extent_free(m->slots[i].entry);
+			slot_free(m->slots[i].entry);
 	for (i = 0; i < PINS; i++)
 		if (m->pins[i])
-			extent_unpin(m->pins[i]);
+			slot_unpin(m->pins[i]);
 }
 
 static void test_against_a_model(void **state)
@@ -598,7 +599,7 @@ static void test_bytes_of_bookkeeping(void **state)
 		entries[nr++] = entry;
 	assert_in_range(extent_table_bytes() * 10 / extent_pages(), 90, 130);
 	while (nr)
-		extent_free(entries[--nr]);
+		slot_free(entries[--nr]);
 }
 
 int main(void)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * slot.h - who stands where in the extents.
+ *
+ * A block in use has slots of one size class, and a table in local RAM: for each slot the owner page (5 bytes) and the
+ * checksum of its bytes (4 bytes).
+ *
+ * The slot rule: a slot is reused only when no request that names it is outstanding. A request pins its slots' blocks
+ * from before it is sent until it is known that the peer will not act on it any more; slots freed in a pinned block wait
+ * for the last pin.
+ *
+ * All under the lock of extent.h. No function here sleeps unless it says so.
+ */
+#ifndef _RAMSTER_SLOT_H
+#define _RAMSTER_SLOT_H
+
+#include <linux/types.h>
+
+#include "entry.h"
+#include "extent.h"
+
+/* Where a slot is, for a WRITE or READ item, and what must come back from there. */
+struct extent_slot {
+	u32 extent; /* the lender's id */
+	u32 generation;
+	u32 offset;
+	u32 length;
+	u32 checksum; /* crc32c of the bytes */
+};
+
+/* Which page a slot belongs to. */
+struct extent_owner {
+	u8 pool;
+	u32 index;
+};
+
+/* Makes sure that for each class a new block can be begun without memory. Sleeps only if @gfp allows it. */
+void slot_refill(gfp_t gfp);
+
+/**
+ * slot_alloc - a slot for a zpage, in a pinned block
+ * @space: the peer's
+ * @owner: the page
+ * @length: bytes, 1 ... PAGE_SIZE
+ * @compressor: of the zpage
+ * @checksum: crc32c of the bytes
+ * @slot: where its place is left
+ *
+ * The caller ends the pin with slot_unpin(), and frees the slot with slot_free() if the page does not come to
+ * stand there. Returns the index's entry, or NULL when there is no space, or no memory for a block's table.
+ */
+void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
+		 struct extent_slot *slot);
+
+/* The page at @entry is gone. */
+void slot_free(void *entry);
+
+/**
+ * slot_pin - keep a slot from being reused, to read it
+ * @entry: from the index, whose xa_lock is held
+ * @owner: the page that the slot must belong to
+ * @slot: where its place is left
+ *
+ * Returns the peer, whose reference the pin holds, ERR_PTR(-EIO) if the extent is dead or the slot is another page's.
+ */
+struct r2net_peer *slot_pin(void *entry, struct extent_owner owner, struct extent_slot *slot);
+void slot_unpin(void *entry);
+
+/* The peer that an entry of the index, whose xa_lock is held, lies with; no reference. */
+struct r2net_peer *slot_peer(void *entry);
+
+/* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with a dead peer. */
+bool slot_is_dead(void *entry);
+
+/* For extent.c. May sleep. */
+int slot_init(void);
+void slot_exit(void);
+
+#endif
