@@ -2,8 +2,7 @@
 #
 # make          build everything for this machine's userspace, and the module for the lab's kernel
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
-# make test     the style, every unit test, and the quick tests on nodes
-# make test-long  every test on nodes
+# make test     the style, every unit test, and every test on nodes
 # make bench    the benchmarks, as tables
 # make style    compilers' warnings, clang-format, sparse, checkpatch, cppcheck
 # make setup    only install the Debian packages that all of this needs (demo, test and bench do it first)
@@ -47,7 +46,7 @@ export RAMSTER_BUILD := $(abspath $(B))
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: setup demo test test-unit test-multinode test-long bench style
+.PHONY: setup demo test test-unit test-multinode bench style
 setup:
 	@tests/setup/install build
 	@echo "make: building in $(B)/; kernels, packages and node images are kept in $(CACHE)"
@@ -67,14 +66,7 @@ test-unit: $(UNIT_TESTS) $(PROGRAMS)
 		echo "test: $$test"; $$test || failed="$$failed $${test##*/}"; done; \
 		if [ "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi
 
-# Nodes under load and silent peers take their time: test-long has all tests on nodes, test-multinode the quick ones.
-QUICK_TESTS := $(addprefix tests/multinode/test_,lab.py conf.py netlink.py)
 test-multinode: programs lab module
-	@$(PYTEST) -v $(QUICK_TESTS)
-
-.PHONY: test-long
-test-long: setup
-	+@$(MAKE_ALL) programs lab module
 	@$(PYTEST) -v tests/multinode
 
 bench: setup

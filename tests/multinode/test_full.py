@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No peer, or no room with any: the local disk takes over."""
+import re
+
 import pytest
 
 import ramster
@@ -55,3 +57,16 @@ def test_swapdev_uses_its_backing_device(cluster):
     counters = cluster.counters(n1)
     assert counters["loads_backing"] > 0
     assert (counters["loads_failed"], counters["pages_backing"], counters["pages_remote"]) == (0, 0, 0)
+
+
+def test_without_a_backing_device_ramster0_is_full_as_a_disk_is(cluster):
+    n1 = cluster.lab["n1"]
+    n1.sh(f"echo 384M >{ramster.SWAPDEV_SETTINGS}/disksize")
+    done = n1.run("fulldisk", ramster.SWAPDEV, timeout=120).out
+    taken = int(re.fullmatch(r"fulldisk: taken=(\d+) full=yes wrong=0\n", done)[1])
+    assert taken * 4096 > LEND
+    assert_space(cluster, cluster.counters(n1))
+    assert "ramster0: full: no local room, no peer with space and no backing device" in n1.sh("dmesg")
+    # What is discarded makes room again.
+    n1.sh(f"blkdiscard {ramster.SWAPDEV}")
+    assert n1.run("fulldisk", ramster.SWAPDEV, timeout=120).out.endswith(" full=yes wrong=0\n")
