@@ -1,68 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * peer.h - the lenders that this node borrows from, and the requests to them.
+ * peer.h - the lenders that this node borrows from.
  *
  * A peer is one run of the lender on one node: (node number, lender instance). It has connections (conn.h) that
  * ramsterd hands in, extents (extent.h), and a deadline that all requests to it share.
  *
- * A request is made of items. For each item, item() is called exactly once: by the receiving thread when its answer is
- * here, or with an error at the peer's deadline. release() is called once after that, when the request is no longer
- * outstanding: its answer came, or it is certain that the lender will not act on it any more. What the request names on
- * the wire (slots, payload) stays untouched until release().
- *
  * Locks, outermost first:
  *   r2net_peers_lock()          the list of peers
  *   peer->lock (spinlock)       its state, its connections, and all queues of requests
- * Callbacks run with no lock held, in a thread of the module: they may sleep, but not on the network.
  */
 #ifndef _RAMSTER_PEER_H
 #define _RAMSTER_PEER_H
 
 #include <linux/atomic.h>
 #include <linux/kref.h>
-#include <linux/ktime.h>
 #include <linux/list.h>
-#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "extent.h"
 #include "r2net.h"
 #include "ramster_nl.h"
+#include "request.h"
 
 #define R2NET_MAX_WRITES 6 /* under way to all peers together */
 
 struct nodemanager_node;
-struct r2net_conn;
-struct r2net_request;
-
-struct r2net_request_ops {
-	/*
-	 * @err: 0; -ESTALE, -ERANGE as the lender answered; -ETIMEDOUT, -EIO: not answered.
-	 * @bytes: READ with err 0: the item's bytes, only until this returns.
-	 */
-	void (*item)(struct r2net_request *req, unsigned int i, int err, const void *bytes);
-	void (*release)(struct r2net_request *req);
-};
-
-/* The caller fills in the first part before r2net_submit(), and owns the memory again in release(). */
-struct r2net_request {
-	const struct r2net_request_ops *ops;
-	u8 type; /* enum r2net_type */
-	u8 nr; /* items: 1 ... R2NET_MAX_ITEMS */
-	bool patient; /* waits up to the peer's slow deadline, whatever its state; nobody waits longer */
-	struct r2net_item *items; /* WRITE, READ */
-	const void *payload; /* WRITE, FENCE */
-	u32 payload_length;
-
-	struct list_head link;
-	refcount_t ref;
-	unsigned long claimed; /* bit by item: item() was or is being called */
-	unsigned long submitted; /* jiffies */
-	ktime_t sent;
-	u64 tag;
-	u32 conn; /* number of the connection that it was last queued on */
-};
 
 struct r2net_peer {
 	struct list_head link; /* in r2net_peers */
@@ -75,7 +38,7 @@ struct r2net_peer {
 	struct extent_space space; /* under extent.c's lock */
 
 	spinlock_t lock;
-	enum ramster_nl_peer_state state; /* changed by peer_set_state() alone */
+	enum ramster_nl_peer_state state; /* changed by r2net_peer_set_state() alone */
 	struct list_head conns; /* struct r2net_conn, those that have not failed */
 	struct list_head waiting; /* READs without a connection */
 	struct list_head fencing; /* WRITEs whose connection failed; outstanding until its FENCE is answered */
@@ -141,30 +104,11 @@ struct r2net_peer *r2net_peer_get(struct r2net_peer *peer);
 /* Any context but interrupts. */
 void r2net_peer_put(struct r2net_peer *peer);
 
-/**
- * r2net_submit - send a request
- *
- * Never sleeps. Returns 0, and the callbacks will come; or, and they will not: -ETIMEDOUT if the peer is late,
- * -EIO if it is dead, -ENOTCONN if it is a WRITE (or PING, FENCE) and there is no connection. A READ without a
- * connection waits for one.
+/*
+ * For the files of r2net: the one place where a peer's state changes. Under peer->lock. Returns whether it did; the caller then
+ * sends the event, without locks.
  */
-int r2net_submit(struct r2net_peer *peer, struct r2net_request *req);
-
-/* For conn.c. All without locks held, where it does not say otherwise. */
-
-/* Calls item() with an error for all items that were not claimed yet. The caller holds a reference. */
-void r2net_request_fail(struct r2net_request *req, int err);
-/* Whether an item was not claimed yet. */
-bool r2net_request_undone(const struct r2net_request *req);
-/* Claims item @i: true if the caller is to call item(). */
-bool r2net_request_claim(struct r2net_request *req, unsigned int i);
-void r2net_request_put(struct r2net_request *req);
-/* An answer came: the peer lives. @read_us: how long a READ took, 0 for other requests. */
-void r2net_peer_heard(struct r2net_peer *peer, u64 read_us);
-/* The requests of a connection that is no more, its threads gone: READs go to another one, WRITEs wait for the FENCE. */
-void r2net_peer_conn_gone(struct r2net_peer *peer, struct list_head *requests);
-/* A connection was added, and may take requests. Under peer->lock. Returns whether the peer is UP by that. */
-bool r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn);
+bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state state);
 
 int r2net_init(void);
 void r2net_exit(void);
