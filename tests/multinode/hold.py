@@ -48,7 +48,7 @@ class Hold:
         """Every page can be read and has the right bytes."""
         seen = self.verify(first, count, timeout)
         wanted = self.pages - first if count is None else count
-        assert (seen.right, seen.wrong, seen.failed) == (wanted, 0, 0)
+        assert (seen.right, seen.wrong, seen.failed) == (wanted, 0, 0), seen
 
     def end(self, timeout=60):
         """Lets it end by itself; it must have seen no wrong byte."""
