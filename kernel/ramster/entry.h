@@ -14,6 +14,8 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+static_assert(BITS_PER_LONG == 64);
+
 #define ENTRY_WORD_BITS 62
 #define ENTRY_COMPRESSOR_BITS 2
 #define ENTRY_LENGTH_BITS 13 /* bytes, up to R2NET_MAX_ITEM_LEN */

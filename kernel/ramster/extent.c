@@ -258,7 +258,7 @@ u64 extent_dead(struct r2net_peer *peer)
 	mutex_lock(&table_lock);
 	spin_lock(&extents_lock);
 	if (!space->dead) {
-		lost = space->pages;
+		lost = space->pages - space->lost;
 		space->dead = true;
 		extent_totals.free_blocks -= space->free_blocks;
 		space->free_blocks = 0;
@@ -300,6 +300,7 @@ u64 extent_lost(void *entry)
 			list_del_init(&extent->blocks[i]->link);
 			lost += extent->blocks[i]->used - extent->blocks[i]->freed;
 		}
+		space->lost += lost;
 	}
 	spin_unlock(&extents_lock);
 	return lost;

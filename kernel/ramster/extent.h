@@ -29,6 +29,7 @@ struct extent_space {
 	u64 free_blocks; /* without a class */
 	u64 used; /* bytes of slots in use */
 	u64 pages;
+	u64 lost; /* of these, pages in extents that the lender does not know */
 	bool dead;
 };
 

@@ -212,6 +212,8 @@ void slot_free(void *entry)
 	space = extent_space(block->extent);
 	space->used -= classes[block->class].size;
 	space->pages--;
+	if (block->extent->dead && !space->dead)
+		space->lost--;
 	extent_totals.used -= classes[block->class].size;
 	extent_totals.pages--;
 	block->owners[loc.slot].pool = 0;

@@ -356,6 +356,30 @@ static void test_lost(void **state)
 	slot_free(kept);
 }
 
+/* A page is lost once: with its lease, or with the lender. */
+static void test_lost_then_dead(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	void *pages[3];
+	u64 lost;
+	int i;
+
+	assert_int_equal(donor_lend(donor, SIZE, 2), 0);
+	for (i = 0; i < 3; i++)
+		pages[i] = alloc(donor, i, PAGE_SIZE, &slot);
+	lost = extent_lost(pages[0]);
+	assert_in_range(lost, 1, 3);
+	slot_free(pages[0]);
+	slot_unpin(pages[0]);
+	assert_int_equal(donor_die(donor), 3 - lost);
+	for (i = 1; i < 3; i++) {
+		slot_free(pages[i]);
+		slot_unpin(pages[i]);
+	}
+	assert_int_equal(donor->peer.space.nr, 0);
+}
+
 static void test_dead(void **state)
 {
 	struct donor *donor = *state, *living = donor_new(4);
@@ -617,6 +641,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list_and_return, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_largest_extent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lost_then_dead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bytes_of_bookkeeping, set_up, tear_down),
