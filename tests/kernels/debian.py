@@ -41,6 +41,10 @@ def _repository(suite):
     for uri, host_suite, _ in found:
         if is_security(host_suite) == is_security(suite):
             return uri
+    # A machine without security updates: they stand beside the release on its mirror, by convention.
+    for uri, _, _ in found:
+        if is_security(suite) and uri.rstrip("/").endswith("/debian"):
+            return uri.rstrip("/") + "-security/"
     kind = "Debian security" if is_security(suite) else "Debian"
     raise Error(f"apt on this machine has no {kind} repository (needed for {suite}); add one to its sources")
 
