@@ -7,6 +7,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -18,6 +19,11 @@
 #include "tmem.h"
 
 #define SWAPDEV_MAX_SIZE ((u64)U32_MAX << PAGE_SHIFT) /* an index is 32 bits in the extents' tables */
+
+static bool synchronous;
+module_param(synchronous, bool, 0444);
+MODULE_PARM_DESC(synchronous,
+		 "faults wait for their page alone, without the swap cache and the kernel's readahead (default N)");
 
 static struct swapdev swapdev;
 
@@ -37,6 +43,11 @@ static const struct block_device_operations swapdev_ops = {
 	.submit_bio = swapdev_submit_bio,
 	.swap_slot_free_notify = swapdev_slot_free,
 };
+
+static const struct block_device_operations swapdev_synchronous_ops = { .owner = THIS_MODULE,
+									.submit_bio = swapdev_submit_bio,
+									.swap_slot_free_notify = swapdev_slot_free,
+									COMPAT_SYNCHRONOUS_OPS };
 
 static struct swapdev *attr_swapdev(struct device *device)
 {
@@ -166,12 +177,12 @@ int swapdev_init(void)
 	err = swapdev_io_init(&swapdev);
 	if (err)
 		return err;
-	swapdev.disk = compat_disk_alloc();
+	swapdev.disk = compat_disk_alloc(synchronous);
 	if (IS_ERR(swapdev.disk)) {
 		err = PTR_ERR(swapdev.disk);
 		goto err_io;
 	}
-	swapdev.disk->fops = &swapdev_ops;
+	swapdev.disk->fops = synchronous ? &swapdev_synchronous_ops : &swapdev_ops;
 	swapdev.disk->private_data = &swapdev;
 	strscpy(swapdev.disk->disk_name, "ramster0", sizeof(swapdev.disk->disk_name));
 	set_capacity(swapdev.disk, 0);

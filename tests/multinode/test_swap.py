@@ -103,3 +103,19 @@ def test_compressors_change_while_pages_are_away(cluster, allocator):
     counters = cluster.counters(n1)
     assert counters["loads_failed"] == 0 and counters["loads_remote"] > 0 and counters["loads_local"] > 0
     assert counters["stores_raw"] > 0 and counters["stores_same"] > 0 and counters["loads_same"] > 0
+
+
+@pytest.mark.cluster(parameters="synchronous=1")
+def test_synchronous_faults_bypass_the_swap_cache(cluster):
+    n1 = cluster.lab["n1"]
+    cluster.swapon_swapdev(n1, "512M")
+    cluster.wait_space(n1)
+    with Hold(n1, 160) as hold:
+        hold.assert_right()
+        hold.rewrite(0, hold.pages // 4)
+        hold.assert_right()
+        cached = int(n1.sh("grep SwapCached: /proc/meminfo").split()[1])
+        assert cached < 4 << 10  # KiB: no more than what is being written
+        hold.end()
+    counters = cluster.counters(n1)
+    assert counters["loads_failed"] == 0 and counters["loads_remote"] > 0

@@ -44,7 +44,7 @@ void compat_bdev_close(struct compat_bdev *dev)
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-struct gendisk *compat_disk_alloc(void)
+struct gendisk *compat_disk_alloc(bool synchronous)
 {
 	struct queue_limits lim = {
 		.logical_block_size = PAGE_SIZE,
@@ -54,7 +54,7 @@ struct gendisk *compat_disk_alloc(void)
 		.dma_alignment = PAGE_SIZE - 1,
 		.max_hw_discard_sectors = UINT_MAX,
 		.max_write_zeroes_sectors = UINT_MAX,
-		.features = BLK_FEAT_STABLE_WRITES,
+		.features = BLK_FEAT_STABLE_WRITES | (synchronous ? BLK_FEAT_SYNCHRONOUS : 0),
 	};
 	struct gendisk *disk = blk_alloc_disk(&lim, NUMA_NO_NODE);
 
@@ -63,7 +63,7 @@ struct gendisk *compat_disk_alloc(void)
 	return disk;
 }
 #else
-static void compat_disk_limits(struct request_queue *queue)
+static void compat_disk_limits(struct request_queue *queue, bool synchronous)
 {
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, queue);
@@ -79,21 +79,25 @@ static void compat_disk_limits(struct request_queue *queue)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
 	blk_queue_flag_set(QUEUE_FLAG_DISCARD, queue);
 #endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	if (synchronous)
+		blk_queue_flag_set(QUEUE_FLAG_SYNCHRONOUS, queue);
+#endif
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
-struct gendisk *compat_disk_alloc(void)
+struct gendisk *compat_disk_alloc(bool synchronous)
 {
 	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
 
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
 	disk->flags |= GENHD_FL_NO_PART;
-	compat_disk_limits(disk->queue);
+	compat_disk_limits(disk->queue, synchronous);
 	return disk;
 }
 #else
-struct gendisk *compat_disk_alloc(void)
+struct gendisk *compat_disk_alloc(bool synchronous)
 {
 	struct request_queue *queue = blk_alloc_queue(NUMA_NO_NODE);
 	struct gendisk *disk;
@@ -107,10 +111,22 @@ struct gendisk *compat_disk_alloc(void)
 	}
 	disk->queue = queue;
 	disk->flags |= GENHD_FL_NO_PART_SCAN | GENHD_FL_EXT_DEVT;
-	compat_disk_limits(queue);
+	compat_disk_limits(queue, synchronous);
 	return disk;
 }
 #endif
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+int compat_rw_page(struct block_device *bdev, sector_t sector, struct page *page, unsigned int op)
+{
+	return -EOPNOTSUPP;
+}
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+int compat_rw_page(struct block_device *bdev, sector_t sector, struct page *page, enum req_op op)
+{
+	return -EOPNOTSUPP;
+}
 #endif
 
 int compat_disk_add(struct gendisk *disk, const struct attribute_group **groups)

@@ -153,10 +153,20 @@ struct attribute_group;
 
 /*
  * A bio-based swap disk, capacity 0: whole pages only, pages stable under I/O, discard and write-zeroes, no seeks, no
- * partitions. Returns ERR_PTR(-ENOMEM) on failure. compat_disk_free() frees what compat_disk_alloc() returned, after
- * del_gendisk() if compat_disk_add() succeeded.
+ * partitions. If @synchronous its operations must have COMPAT_SYNCHRONOUS_OPS. Returns ERR_PTR(-ENOMEM) on failure.
+ * compat_disk_free() frees what compat_disk_alloc() returned, after del_gendisk() if compat_disk_add() succeeded.
  */
-struct gendisk *compat_disk_alloc(void);
+struct gendisk *compat_disk_alloc(bool synchronous);
+/* Until 6.2 swap takes a disk for synchronous that has ->rw_page, whatever that does; ours leaves all pages to bios. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+int compat_rw_page(struct block_device *bdev, sector_t sector, struct page *page, unsigned int op);
+#define COMPAT_SYNCHRONOUS_OPS .rw_page = compat_rw_page,
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+int compat_rw_page(struct block_device *bdev, sector_t sector, struct page *page, enum req_op op);
+#define COMPAT_SYNCHRONOUS_OPS .rw_page = compat_rw_page,
+#else
+#define COMPAT_SYNCHRONOUS_OPS
+#endif
 int compat_disk_add(struct gendisk *disk, const struct attribute_group **groups);
 void compat_disk_free(struct gendisk *disk);
 /* Sets the capacity to 0, unless somebody has the disk open: -EBUSY. */
