@@ -21,7 +21,8 @@
 #include "zcache.h"
 
 #define BATCH_BYTES (96U << 10) /* more than sixteen raw pages */
-#define NR_BATCHES R2NET_MAX_WRITES
+#define NR_BUFFERS R2NET_MAX_WRITES
+#define NR_BATCHES (8 * NR_BUFFERS) /* with those that wait for a FENCE, which need no buffer */
 #define STALLED_RETRY (HZ / 20)
 #define COMPACT_EVERY 32 /* batches */
 #define COMPACT_SHORT 4 /* batches, while memory is short: only whole pages that become free help */
@@ -32,18 +33,19 @@ struct batch {
 	struct r2net_request req;
 	struct list_head link; /* in idle */
 	struct r2net_peer *peer; /* where it goes; kept by the pins */
+	void *bytes; /* a buffer, until nothing of it will be sent any more */
 	struct r2net_item items[R2NET_MAX_ITEMS];
 	struct zpage *zpages[R2NET_MAX_ITEMS];
 	void *entries[R2NET_MAX_ITEMS]; /* pinned */
 	unsigned int nr;
 	bool left; /* a page of it has left zcache */
-	void *bytes; /* BATCH_BYTES */
 };
 
 static struct batch *batches;
 static DEFINE_SPINLOCK(idle_lock);
 static LIST_HEAD(idle);
-static unsigned int nr_busy; /* batches that are not idle; under idle_lock */
+static void *buffers[NR_BUFFERS]; /* BATCH_BYTES each; the first nr_free are free, under idle_lock */
+static unsigned int nr_free;
 static unsigned long progress; /* jiffies when pages left last, or when the first batch was begun */
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static struct task_struct *thread;
@@ -52,26 +54,43 @@ static atomic_long_t rooms; /* batches of which pages have left */
 static u64 low_water;
 static bool shrink; /* a shrinker asked for room */
 
+/* A batch with a buffer, or NULL. */
 static struct batch *batch_get(void)
 {
-	struct batch *batch;
+	struct batch *batch = NULL;
 
 	spin_lock(&idle_lock);
-	batch = list_first_entry_or_null(&idle, struct batch, link);
+	if (nr_free)
+		batch = list_first_entry_or_null(&idle, struct batch, link);
 	if (batch) {
 		list_del(&batch->link);
-		if (!nr_busy++)
+		if (nr_free == NR_BUFFERS)
 			WRITE_ONCE(progress, jiffies);
+		batch->bytes = buffers[--nr_free];
 	}
 	spin_unlock(&idle_lock);
 	return batch;
 }
 
-static void batch_put(struct batch *batch)
+static bool batch_is_idle(void)
+{
+	return READ_ONCE(nr_free) && !list_empty_careful(&idle);
+}
+
+static void batch_put_buffer(struct batch *batch)
 {
 	spin_lock(&idle_lock);
+	if (batch->bytes)
+		buffers[nr_free++] = batch->bytes;
+	batch->bytes = NULL;
+	spin_unlock(&idle_lock);
+}
+
+static void batch_put(struct batch *batch)
+{
+	batch_put_buffer(batch);
+	spin_lock(&idle_lock);
 	list_add(&batch->link, &idle);
-	nr_busy--;
 	spin_unlock(&idle_lock);
 	wake_up(&wake);
 }
@@ -102,13 +121,24 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 	zpage_put(zpage);
 }
 
+/* It was not answered. Others can be sent meanwhile; its slots stay pinned until the lender has let go of them. */
+static void batch_detached(struct r2net_request *req)
+{
+	struct batch *batch = container_of(req, struct batch, req);
+
+	atomic_dec(&batch->peer->writes);
+	batch_put_buffer(batch);
+	wake_up(&wake);
+}
+
 static void batch_release(struct r2net_request *req)
 {
 	struct batch *batch = container_of(req, struct batch, req);
 	bool left = READ_ONCE(batch->left);
 	unsigned int i;
 
-	atomic_dec(&batch->peer->writes);
+	if (batch->bytes)
+		atomic_dec(&batch->peer->writes);
 	for (i = 0; i < batch->nr; i++)
 		slot_unpin(batch->entries[i]);
 	if (left) {
@@ -119,7 +149,9 @@ static void batch_release(struct r2net_request *req)
 	wake_up_all(&room);
 }
 
-static const struct r2net_request_ops batch_ops = { .item = batch_item, .release = batch_release };
+static const struct r2net_request_ops batch_ops = { .item = batch_item,
+						    .detached = batch_detached,
+						    .release = batch_release };
 
 /* Puts one zpage into the batch. Returns false if the peer has no space for it. */
 static bool batch_add(struct batch *batch, struct r2net_peer *peer, struct zpage *zpage)
@@ -238,7 +270,7 @@ static void remotify_work(void)
 	while (!kthread_should_stop() && (zcache_above_low() || READ_ONCE(shrink))) {
 		if (drop_clean(R2NET_MAX_ITEMS, FRESH_COPIES))
 			continue;
-		wait_event_idle(wake, kthread_should_stop() || !list_empty_careful(&idle));
+		wait_event_idle(wake, kthread_should_stop() || batch_is_idle());
 		batch = batch_get();
 		if (!batch)
 			continue;
@@ -288,7 +320,7 @@ unsigned long remotify_shrink(unsigned long nr)
 {
 	unsigned long dropped = drop_clean(nr, FRESH_COPIES);
 
-	if (dropped < nr) {
+	if (dropped < nr && zcache_above_low()) {
 		WRITE_ONCE(shrink, true);
 		remotify_wake();
 	}
@@ -300,7 +332,7 @@ bool remotify_may_make_room(void)
 	struct r2net_peer *peer;
 
 	/* Batches that nobody answers are no hope: those of a dead peer stay under way until it is declared so. */
-	if (READ_ONCE(nr_busy))
+	if (READ_ONCE(nr_free) < NR_BUFFERS)
 		return time_before(jiffies, READ_ONCE(progress) + HOPE);
 	peer = zcache_pages() ? r2net_peer_with_space() : NULL;
 	if (peer)
@@ -336,11 +368,12 @@ int remotify_init(void)
 	batches = kvcalloc(NR_BATCHES, sizeof(*batches), GFP_KERNEL);
 	if (!batches)
 		return -ENOMEM;
-	for (i = 0; i < NR_BATCHES; i++) {
-		batches[i].bytes = vmalloc(BATCH_BYTES);
-		if (!batches[i].bytes)
-			goto err_batches;
+	for (i = 0; i < NR_BATCHES; i++)
 		list_add_tail(&batches[i].link, &idle);
+	for (nr_free = 0; nr_free < NR_BUFFERS; nr_free++) {
+		buffers[nr_free] = vmalloc(BATCH_BYTES);
+		if (!buffers[nr_free])
+			goto err_batches;
 	}
 	thread = kthread_run(remotify_thread, NULL, "ramster_remotify");
 	if (IS_ERR(thread))
@@ -364,7 +397,7 @@ void remotify_exit(void)
 	unsigned int i;
 
 	INIT_LIST_HEAD(&idle);
-	for (i = 0; i < NR_BATCHES; i++)
-		vfree(batches[i].bytes);
+	for (i = 0; i < NR_BUFFERS; i++)
+		vfree(buffers[i]);
 	kvfree(batches);
 }

@@ -183,6 +183,8 @@ void r2net_peer_conn_gone(struct r2net_peer *peer, struct list_head *requests)
 		if (request_retry(peer, req))
 			continue;
 		r2net_request_fail(req, -EIO);
+		if (req->ops->detached)
+			req->ops->detached(req);
 		if (!request_must_fence(peer, req))
 			r2net_request_put(req);
 	}

@@ -7,7 +7,7 @@
  * outstanding: its answer came, or it is certain that the lender will not act on it any more. What the request names on
  * the wire (slots, payload) stays untouched until release().
  *
- * Callbacks run with no lock held, in a thread of the module: they may sleep, but not on the network.
+ * Callbacks run with no spinlock held, in a thread of the module or of who submits: they do not wait for the network.
  */
 #ifndef _RAMSTER_REQUEST_H
 #define _RAMSTER_REQUEST_H
@@ -28,6 +28,11 @@ struct r2net_request_ops {
 	 * @bytes: READ with err 0: the item's bytes, only until this returns.
 	 */
 	void (*item)(struct r2net_request *req, unsigned int i, int err, const void *bytes);
+	/*
+	 * Optional. A WRITE has failed with its connection and may stay outstanding for long, until a FENCE is answered: its
+	 * payload is not read any more.
+	 */
+	void (*detached)(struct r2net_request *req);
 	void (*release)(struct r2net_request *req);
 };
 

@@ -20,7 +20,7 @@ $(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent tmem tmem_model fetch life)
+shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent tmem tmem_model fetch remotify life)
 UNIT_TESTS += $(shim_tests)
 $(shim_tests): %: %.o $(B)/shim/shim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(SHIM_LIBS)
@@ -28,6 +28,15 @@ $(shim_tests): %: %.o $(B)/shim/shim.a
 shim_users := $(shim_tests:%=%.o) $(test_support) $(shim_support)
 $(shim_users): CPPFLAGS += $(SHIM_CPPFLAGS)
 $(shim_users): WARN += $(SHIM_WARN)
+
+# ramsterd's dealings, each over a clock and neighbours of the test's own.
+dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease)
+UNIT_TESTS += $(dealing_tests)
+$(dealing_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
+$(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o)
+$(B)/tests/unit/test_lease: $(addprefix $(B)/,tests/unit/test_lease.o daemon/lease.o daemon/placement.o)
+$(dealing_tests): $(B)/proto/ramster.pb-c.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lprotobuf-c -lcmocka
 
 # Tests that run programs find them in the build directory above themselves.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

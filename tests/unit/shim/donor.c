@@ -37,6 +37,7 @@ struct donor *donor_new(u32 node)
 	spin_lock_init(&donor->peer.lock);
 	extent_space_init(&donor->peer.space);
 	INIT_LIST_HEAD(&donor->pending);
+	INIT_LIST_HEAD(&donor->fencing);
 	donor->extents = kvcalloc(DONOR_MAX_EXTENTS, sizeof(*donor->extents), GFP_KERNEL);
 	shim_assert(donor->extents);
 	spin_lock(&donors_lock);
@@ -114,6 +115,8 @@ static void check_request(struct donor *donor, const struct r2net_request *req)
 	}
 	shim_assert(req->payload_length == (req->type == R2NET_WRITE ? total : 0));
 	list_for_each_entry(other, &donor->pending, link)
+		check_slot_rule(req, other);
+	list_for_each_entry(other, &donor->fencing, link)
 		check_slot_rule(req, other);
 }
 
@@ -262,6 +265,35 @@ void donor_expire(struct donor *donor)
 			r2net_request_fail(req, -ETIMEDOUT);
 }
 
+void donor_break(struct donor *donor)
+{
+	unsigned int nr = READ_ONCE(donor->nr_pending);
+	struct r2net_request *req;
+
+	while (nr--) {
+		req = pending_get(donor, 0);
+		shim_assert(req->type == R2NET_WRITE);
+		r2net_request_fail(req, -EIO);
+		req->ops->detached(req);
+		spin_lock(&donor->peer.lock);
+		list_move_tail(&req->link, &donor->fencing);
+		donor->nr_pending--;
+		spin_unlock(&donor->peer.lock);
+	}
+}
+
+void donor_fence(struct donor *donor)
+{
+	struct r2net_request *req, *next;
+	LIST_HEAD(fenced);
+
+	spin_lock(&donor->peer.lock);
+	list_splice_init(&donor->fencing, &fenced);
+	spin_unlock(&donor->peer.lock);
+	list_for_each_entry_safe(req, next, &fenced, link)
+		r2net_request_put(req);
+}
+
 u64 donor_die(struct donor *donor)
 {
 	struct r2net_request *req;
@@ -283,7 +315,7 @@ void donor_free(struct donor *donor)
 	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
 	unsigned int i;
 
-	shim_assert(list_empty(&donor->pending));
+	shim_assert(list_empty(&donor->pending) && list_empty(&donor->fencing));
 	extent_return(&donor->peer, leases, DONOR_MAX_EXTENTS);
 	shim_assert(!donor->peer.space.nr);
 	for (i = 0; i < donor->nr_extents; i++)

@@ -16,6 +16,7 @@ struct donor {
 	struct r2net_peer peer;
 	struct list_head pending; /* requests without an answer, under peer.lock */
 	unsigned int nr_pending;
+	struct list_head fencing; /* WRITEs of connections that broke, under peer.lock */
 	struct donor_extent *extents;
 	unsigned int nr_extents;
 
@@ -40,6 +41,9 @@ bool donor_answer(struct donor *donor, unsigned int n);
 unsigned int donor_answer_all(struct donor *donor);
 /* The deadline of the pending requests passes, but for patient ones; they stay outstanding. */
 void donor_expire(struct donor *donor);
+/* The connections break: the WRITEs that are pending fail, and stay outstanding until donor_fence(). */
+void donor_break(struct donor *donor);
+void donor_fence(struct donor *donor);
 /* The lender is gone with all that it held. Returns how many pages that were. */
 u64 donor_die(struct donor *donor);
 /* No request is outstanding, no page is there. */

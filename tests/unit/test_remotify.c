@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * WRITEs to a donor whose connections break: what the thread that sends the coldest pages away can still do.
+ */
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include <linux/mm.h>
+
+#include "node.h"
+#include "remotify.h"
+#include "scene.h"
+#include "zcache.h"
+
+#define PAGES 1500
+#define TRIES 2000 /* ms */
+
+static int set_up(void **state)
+{
+	scene_up("zsmalloc", "lzo");
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0); /* a third of our pages are above the mark */
+	assert_int_equal(remotify_init(), 0);
+	scene.donor->wait = true;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	remotify_exit();
+	scene_down();
+	return 0;
+}
+
+static void fill(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < PAGES; i++)
+		assert_int_equal(store(i, PAGE_TEXT, i), 0);
+}
+
+/* Nothing is sent any more, and nothing is outstanding. */
+static void settle(void)
+{
+	remotify_stop();
+	donor_answer_all(scene.donor);
+	donor_fence(scene.donor);
+	scene.donor->wait = false;
+}
+
+/* Waits until as many WRITEs are under way as there may be. */
+static bool send_as_many_as_may_be(void)
+{
+	int tries;
+
+	for (tries = 0; tries < TRIES && READ_ONCE(scene.donor->nr_pending) < R2NET_MAX_WRITES; tries++)
+		usleep(1000);
+	return READ_ONCE(scene.donor->nr_pending) == R2NET_MAX_WRITES;
+}
+
+/* Those that wait for a FENCE hold their slots, and nothing else. */
+static void test_unfenced_writes_do_not_stop_others(void **state)
+{
+	unsigned long i;
+
+	fill();
+	assert_true(send_as_many_as_may_be());
+	donor_break(scene.donor);
+	assert_int_equal(zcache_pages(), PAGES);
+	assert_true(send_as_many_as_may_be());
+	settle();
+	assert_true(zcache_pages() < PAGES);
+	for (i = 0; i < PAGES; i++)
+		check(i, PAGE_TEXT, i);
+}
+
+/* There is an end: records of WRITEs are not without number. */
+static void test_unfenced_writes_are_bounded(void **state)
+{
+	unsigned int outages;
+
+	fill();
+	for (outages = 0; outages < 100 && send_as_many_as_may_be(); outages++)
+		donor_break(scene.donor);
+	assert_in_range(outages, 2, 20);
+	donor_break(scene.donor);
+	assert_int_equal(zcache_pages(), PAGES);
+	donor_fence(scene.donor);
+	assert_true(send_as_many_as_may_be());
+	settle();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_unfenced_writes_do_not_stop_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unfenced_writes_are_bounded, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
