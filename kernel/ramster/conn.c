@@ -24,7 +24,7 @@
 #include "trace.h"
 
 #define SEND_BUFFERS_CONNS                                                                                             \
-	4 /* that many connections share reserve_send_bytes() fully; more are capped by the smallest buffer */
+	4 /* each connection gets this part of reserve_send_bytes(): as many as there are with two donors */
 #define SEND_BUFFER_MIN (64U << 10)
 #define SEND_BUFFER_MAX (1U << 20)
 
@@ -152,10 +152,11 @@ static int conn_wait_for_stop(struct r2net_conn *conn)
 	return 0;
 }
 
+/* The threads may use the reserves: what this one sends makes room, what the other receives ends a fault. */
 static int conn_sender(void *data)
 {
 	struct r2net_conn *conn = data;
-	unsigned int noio = memalloc_noio_save();
+	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
 	struct r2net_request *req;
 	int err;
 
@@ -169,6 +170,7 @@ static int conn_sender(void *data)
 		if (err)
 			conn_fail(conn, "sending failed", err);
 	}
+	memalloc_noreclaim_restore(noreclaim);
 	memalloc_noio_restore(noio);
 	return conn_wait_for_stop(conn);
 }
@@ -329,7 +331,7 @@ static int conn_recv_answer(struct r2net_conn *conn)
 static int conn_receiver(void *data)
 {
 	struct r2net_conn *conn = data;
-	unsigned int noio = memalloc_noio_save();
+	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
 	int err;
 
 	while (!READ_ONCE(conn->failed)) {
@@ -341,11 +343,12 @@ static int conn_receiver(void *data)
 			conn_fail(conn, "receiving failed", err);
 		}
 	}
+	memalloc_noreclaim_restore(noreclaim);
 	memalloc_noio_restore(noio);
 	return conn_wait_for_stop(conn);
 }
 
-/* Requests that the connection still had, oldest first. Its threads are gone. */
+/* Requests that the connection still had. Its threads are gone. */
 static void conn_collect(struct r2net_conn *conn, struct list_head *requests)
 {
 	unsigned int i;
@@ -477,9 +480,6 @@ static int conn_start_threads(struct r2net_conn *conn)
 		kthread_stop(conn->sender);
 		return PTR_ERR(conn->receiver);
 	}
-	/* They may use the reserves: what they send makes room, what they receive ends a fault. */
-	conn->sender->flags |= PF_MEMALLOC;
-	conn->receiver->flags |= PF_MEMALLOC;
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  *
  * The sender takes requests from the queue, gives each a tag in the window, and writes it whole. The receiver reads
  * answers and finds their requests by the tag. When either fails, or the connection is aborted, both stop, and a work
- * item hands what is left to the peer (peer.h). All fields that change are under peer->lock.
+ * item hands what is left to request.c. All fields that change are under peer->lock.
  */
 #ifndef _RAMSTER_CONN_H
 #define _RAMSTER_CONN_H
@@ -56,7 +56,7 @@ struct r2net_conn {
 
 /**
  * r2net_conn_add - start using a connected socket
- * @peer: under r2net_peers_lock()
+ * @peer: of which the caller has a reference, and holds no lock
  * @number: never used before for this peer
  * @fd: of the calling task; the connection takes its own reference to the socket
  * @text: where a text for the operator is left if it fails

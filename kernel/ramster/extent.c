@@ -99,24 +99,27 @@ static int table_reserve(unsigned int nr)
 	return 0;
 }
 
-static bool extent_in(const struct list_head *extents, u32 id)
+/* The lender may give an id anew while the pages of its former lease are still here. */
+static bool extent_known(struct r2net_peer *peer, const struct ramster_nl_lease *lease)
 {
 	struct extent *extent;
-
-	list_for_each_entry(extent, extents, link)
-		if (extent->id == id)
-			return true;
-	return false;
-}
-
-static bool extent_known(struct r2net_peer *peer, u32 id)
-{
-	bool known;
+	bool known = false;
 
 	spin_lock(&extents_lock);
-	known = extent_in(&peer->space.extents, id);
+	list_for_each_entry(extent, &peer->space.extents, link)
+		known |= extent->id == lease->extent && extent->generation == lease->generation;
 	spin_unlock(&extents_lock);
 	return known;
+}
+
+static bool lease_is_twice(const struct ramster_nl_lease *leases, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (leases[i].extent == leases[nr].extent)
+			return true;
+	return false;
 }
 
 static struct extent *extent_new(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *lease)
@@ -140,7 +143,7 @@ static int extents_new(struct r2net_peer *peer, u32 size, const struct ramster_n
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		if (extent_known(peer, leases[i].extent) || extent_in(extents, leases[i].extent))
+		if (extent_known(peer, &leases[i]) || lease_is_twice(leases, i))
 			return -EEXIST;
 		extent = extent_new(peer, size, &leases[i]);
 		if (!extent)
@@ -221,7 +224,7 @@ unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *lea
 	return nr;
 }
 
-unsigned int extent_list(struct r2net_peer *peer, unsigned int skip, u32 *size, struct ramster_nl_lease *leases,
+unsigned int extent_list(struct r2net_peer *peer, unsigned int *from, u32 *size, struct ramster_nl_lease *leases,
 			 unsigned int max)
 {
 	const struct extent *extent;
@@ -229,21 +232,18 @@ unsigned int extent_list(struct r2net_peer *peer, unsigned int skip, u32 *size, 
 
 	*size = 0;
 	spin_lock(&extents_lock);
-	/* Not in the list's order, which changes from one call to the next as blocks come and go. */
-	for (number = 0; number < extent_table_size; number++) {
+	/* By their numbers, which stay while extents come and go between one call and the next. */
+	for (number = *from; number < extent_table_size; number++) {
 		extent = extent_table[number];
 		if (!extent || extent->peer != peer)
 			continue;
-		if (skip) {
-			skip--;
-			continue;
-		}
 		if (nr == max || (*size && *size != extent->size))
 			break;
 		*size = extent->size;
 		leases[nr].extent = extent->id;
 		leases[nr++].generation = extent->generation;
 	}
+	*from = number;
 	spin_unlock(&extents_lock);
 	return nr;
 }
@@ -298,7 +298,7 @@ u64 extent_lost(void *entry)
 			if (!extent->blocks[i])
 				continue;
 			list_del_init(&extent->blocks[i]->link);
-			lost += extent->blocks[i]->used - extent->blocks[i]->freed;
+			lost += extent->blocks[i]->pages;
 		}
 		space->lost += lost;
 	}

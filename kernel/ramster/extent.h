@@ -4,7 +4,7 @@
  *
  * An extent is a range of a donor's RAM, cut into blocks of EXTENT_BLOCK_SIZE bytes, and these into slots (slot.h).
  *
- * One plain spinlock inside any pool's xa_lock guards extents and slots: frees come from under spinlocks. No function
+ * One plain spinlock, extents_lock, inside any pool's xa_lock guards extents and slots: frees come from under spinlocks. No function
  * here sleeps unless it says so.
  */
 #ifndef _RAMSTER_EXTENT_H
@@ -56,12 +56,12 @@ unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *lea
 
 /**
  * extent_list - the leases of a peer
- * @skip: how many to pass over
+ * @from: where in the table to begin, at first 0; left where the next call is to begin
  * @size: where the size of the extents is left; a list stops where the size changes
  *
  * Returns how many were written to @leases.
  */
-unsigned int extent_list(struct r2net_peer *peer, unsigned int skip, u32 *size, struct ramster_nl_lease *leases,
+unsigned int extent_list(struct r2net_peer *peer, unsigned int *from, u32 *size, struct ramster_nl_lease *leases,
 			 unsigned int max);
 
 /**

@@ -24,6 +24,7 @@ struct block {
 	u16 class;
 	u16 used; /* slots, freed ones that wait for the last pin included */
 	u16 freed; /* slots that wait */
+	u16 pages; /* slots whose bytes the index counts on */
 	u32 pins;
 	u32 *checksums;
 	struct block_owner *owners; /* pool 0: none, of a used slot: freed and waiting */

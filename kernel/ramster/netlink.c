@@ -187,9 +187,12 @@ static int cmd_conn_add(struct sk_buff *skb, struct genl_info *info)
 	peer = lock_peer(info);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
+	r2net_peer_get(peer);
+	/* Threads are made, which takes memory as others have it: whoever frees some must not wait for this. */
+	r2net_peers_unlock();
 	err = r2net_conn_add(peer, nla_get_u32(info->attrs[RAMSTER_A_CONN]), nla_get_u32(info->attrs[RAMSTER_A_ROLE]),
 			     nla_get_u32(info->attrs[RAMSTER_A_WINDOW]), nla_get_u32(info->attrs[RAMSTER_A_FD]), &text);
-	r2net_peers_unlock();
+	r2net_peer_put(peer);
 	if (err && info->extack)
 		info->extack->_msg = text;
 	if (!err)
@@ -420,11 +423,11 @@ static int dump_conns(struct sk_buff *skb, struct netlink_callback *cb)
 static bool dump_peer_leases(struct sk_buff *skb, struct netlink_callback *cb, struct r2net_peer *peer)
 {
 	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
-	unsigned int nr;
+	unsigned int nr, from = cb->args[1];
 	void *hdr;
 	u32 size;
 
-	while ((nr = extent_list(peer, cb->args[1], &size, leases, ARRAY_SIZE(leases)))) {
+	while ((nr = extent_list(peer, &from, &size, leases, ARRAY_SIZE(leases)))) {
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
 				  RAMSTER_CMD_LEASE_GET);
 		if (!hdr)
@@ -434,7 +437,7 @@ static bool dump_peer_leases(struct sk_buff *skb, struct netlink_callback *cb, s
 			return false;
 		}
 		genlmsg_end(skb, hdr);
-		cb->args[1] += nr;
+		cb->args[1] = from;
 	}
 	return true;
 }

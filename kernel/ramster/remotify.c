@@ -107,18 +107,19 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 			r2net_peer_stale(batch->peer, entry);
 		else if (err == -ERANGE)
 			count(stale_slots);
-		slot_free(entry);
+		slot_abandon(entry);
 		zcache_return(zpage);
 		return;
 	}
 	WRITE_ONCE(batch->left, true);
 	if (tmem_remotified(zpage, entry)) {
 		count(remotify_pages);
-	} else {
-		count(remotify_stale);
-		slot_free(entry);
+		zpage_put(zpage);
+		return;
 	}
-	zpage_put(zpage);
+	count(remotify_stale);
+	slot_abandon(entry);
+	zcache_return(zpage);
 }
 
 /* It was not answered. Others can be sent meanwhile; its slots stay pinned until the lender has let go of them. */

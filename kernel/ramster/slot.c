@@ -177,9 +177,7 @@ void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t l
 	if (block->used == classes[class].slots)
 		list_del_init(&block->link);
 	space->used += classes[class].size;
-	space->pages++;
 	extent_totals.used += classes[class].size;
-	extent_totals.pages++;
 	loc.extent = block->extent->number;
 	loc.block = block->number;
 	loc.slot = i;
@@ -200,29 +198,67 @@ static struct extent *block_slots_freed(struct block *block, unsigned int nr)
 	return block->used || block->pins ? NULL : block_release(block);
 }
 
+bool slot_commit(void *entry)
+{
+	struct remote_location loc = entry_location(entry);
+	struct block *block;
+	bool living;
+
+	spin_lock(&extents_lock);
+	block = entry_block(&loc);
+	living = !block->extent->dead;
+	if (living) {
+		block->pages++;
+		extent_space(block->extent)->pages++;
+		extent_totals.pages++;
+	}
+	spin_unlock(&extents_lock);
+	return living;
+}
+
+/* Gives up a slot. Returns the extent if that was the last of a dead one. */
+static struct extent *slot_release(struct block *block, unsigned int slot)
+{
+	lockdep_assert_held(&extents_lock);
+	extent_space(block->extent)->used -= classes[block->class].size;
+	extent_totals.used -= classes[block->class].size;
+	block->owners[slot].pool = 0;
+	if (block->pins) {
+		block->freed++;
+		return NULL;
+	}
+	__clear_bit(slot, block->slots);
+	return block_slots_freed(block, 1);
+}
+
+void slot_abandon(void *entry)
+{
+	struct remote_location loc = entry_location(entry);
+	struct extent *gone;
+
+	spin_lock(&extents_lock);
+	gone = slot_release(entry_block(&loc), loc.slot);
+	spin_unlock(&extents_lock);
+	if (gone)
+		extent_release(gone);
+}
+
 void slot_free(void *entry)
 {
 	struct remote_location loc = entry_location(entry);
-	struct extent *gone = NULL;
 	struct extent_space *space;
+	struct extent *gone;
 	struct block *block;
 
 	spin_lock(&extents_lock);
 	block = entry_block(&loc);
 	space = extent_space(block->extent);
-	space->used -= classes[block->class].size;
+	block->pages--;
 	space->pages--;
+	extent_totals.pages--;
 	if (block->extent->dead && !space->dead)
 		space->lost--;
-	extent_totals.used -= classes[block->class].size;
-	extent_totals.pages--;
-	block->owners[loc.slot].pool = 0;
-	if (block->pins) {
-		block->freed++;
-	} else {
-		__clear_bit(loc.slot, block->slots);
-		gone = block_slots_freed(block, 1);
-	}
+	gone = slot_release(block, loc.slot);
 	spin_unlock(&extents_lock);
 	if (gone)
 		extent_release(gone);

@@ -9,7 +9,7 @@
  * from before it is sent until it is known that the peer will not act on it any more; slots freed in a pinned block wait
  * for the last pin.
  *
- * All under the lock of extent.h. No function here sleeps unless it says so.
+ * All under extents_lock. No function here sleeps unless it says so.
  */
 #ifndef _RAMSTER_SLOT_H
 #define _RAMSTER_SLOT_H
@@ -46,13 +46,22 @@ void slot_refill(gfp_t gfp);
  * @checksum: crc32c of the bytes
  * @slot: where its place is left
  *
- * The caller ends the pin with slot_unpin(), and frees the slot with slot_free() if the page does not come to
- * stand there. Returns the index's entry, or NULL when there is no space, or no memory for a block's table.
+ * The caller ends the pin with slot_unpin(), and either commits the slot or abandons it. Returns the index's entry, or
+ * NULL when there is no space, or no memory for a block's table.
  */
 void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
 		 struct extent_slot *slot);
 
-/* The page at @entry is gone. */
+/*
+ * The page stands at @entry from now on: its bytes have arrived. Under the index's xa_lock, which the entry is put into
+ * then. Returns false if the extent has died meanwhile.
+ */
+bool slot_commit(void *entry);
+
+/* The page does not come to stand at @entry. */
+void slot_abandon(void *entry);
+
+/* The page that was committed to @entry is gone. */
 void slot_free(void *entry);
 
 /**

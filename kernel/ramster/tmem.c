@@ -280,7 +280,7 @@ bool tmem_remotified(struct zpage *zpage, void *entry)
 	bool same;
 
 	xa_lock(pages);
-	same = xa_load(pages, zpage->index) == zpage;
+	same = xa_load(pages, zpage->index) == zpage && slot_commit(entry);
 	if (same)
 		__xa_store(pages, zpage->index, entry, 0); /* replacing never allocates */
 	xa_unlock(pages);
@@ -292,21 +292,23 @@ bool tmem_remotified(struct zpage *zpage, void *entry)
 void tmem_drop_clean(struct zpage *zpage)
 {
 	struct xarray *pages = &zpage->pool->pages;
-	void *remote = zpage->remote;
-	bool same, only = false;
+	void *remote = NULL;
+	bool only = false;
 
 	xa_lock(pages);
-	same = xa_load(pages, zpage->index) == zpage;
-	if (same && slot_is_dead(remote)) {
+	/* Whoever else came to drop it may have made it the page. */
+	if (xa_load(pages, zpage->index) == zpage)
+		remote = zpage->remote;
+	if (remote && slot_is_dead(remote)) {
 		only = true;
 		zcache_keep_clean(zpage);
-	} else if (same) {
+	} else if (remote) {
 		__xa_store(pages, zpage->index, remote, 0);
 	}
 	xa_unlock(pages);
 	if (only)
 		slot_free(remote); /* the copy is the page now */
-	else if (same)
+	else if (remote)
 		zcache_forget(zpage);
 	zpage_put(zpage);
 }
@@ -347,6 +349,15 @@ out:
 	return zpage;
 }
 
+/* A load has waited for what was being fetched ahead. */
+static void load_fetched(struct tmem_load *load, int err)
+{
+	if (!err)
+		count(loads_prefetched);
+	latency_count(LATENCY_REMOTE, load->start);
+	tmem_load_done(load, err);
+}
+
 void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err)
 {
 	u8 compressor = entry_location(zpage->remote).compressor;
@@ -374,9 +385,7 @@ void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err)
 			tmem_load(load); /* by itself, and with more patience */
 			continue;
 		}
-		if (!err)
-			count(loads_prefetched);
-		tmem_load_done(load, err ?: zcache_decompress(compressor, bytes, len, load->page));
+		load_fetched(load, err ?: zcache_decompress(compressor, bytes, len, load->page));
 	}
 }
 
@@ -415,6 +424,7 @@ static void pool_release(struct kref *ref)
 {
 	struct tmem_pool *pool = container_of(ref, struct tmem_pool, ref);
 
+	xa_destroy(&pool->pages); /* a store that failed may have left a node */
 	ida_free(&pool_ids, pool->id);
 	kfree(pool);
 }

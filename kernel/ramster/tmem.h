@@ -84,7 +84,10 @@ void tmem_pool_put(struct tmem_pool *pool);
 
 struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index);
 
-/* A zpage's bytes stand in a slot now: @entry replaces it. Returns false if it had been freed or rewritten. */
+/*
+ * A zpage's bytes stand in a slot now: @entry, committed, replaces it. Returns false if the zpage had been freed or rewritten,
+ * or the slot's extent has died.
+ */
 bool tmem_remotified(struct zpage *zpage, void *entry);
 
 /*

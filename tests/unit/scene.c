@@ -75,14 +75,12 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 {
 	struct batch *batch = container_of(req, struct batch, req);
 
-	if (err) {
-		slot_free(batch->entries[i]);
-		zcache_return(batch->zpages[i]);
+	if (!err && tmem_remotified(batch->zpages[i], batch->entries[i])) {
+		zpage_put(batch->zpages[i]);
 		return;
 	}
-	if (!tmem_remotified(batch->zpages[i], batch->entries[i]))
-		slot_free(batch->entries[i]);
-	zpage_put(batch->zpages[i]);
+	slot_abandon(batch->entries[i]);
+	zcache_return(batch->zpages[i]);
 }
 
 static void batch_release(struct r2net_request *req)

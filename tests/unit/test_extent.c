@@ -21,7 +21,11 @@ static struct extent_owner owner_of(u32 index)
 
 static void *alloc(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
 {
-	return slot_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
+	void *entry = slot_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
+
+	if (entry)
+		assert_true(slot_commit(entry));
+	return entry;
 }
 
 static void *alloc_unpinned(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
@@ -221,9 +225,12 @@ static void test_bad_leases(void **state)
 	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 3), -EEXIST);
 	assert_int_equal(extent_space_bytes(), 0);
 	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 2), 0);
-	assert_int_equal(extent_add(&donor->peer, SIZE, &leases[2], 1), -EEXIST);
+	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 1), -EEXIST);
 	assert_int_equal(extent_space_bytes(), 2 * SIZE);
 	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 3);
+	/* An id that the lender has given anew. */
+	assert_int_equal(extent_add(&donor->peer, SIZE, &leases[2], 1), 0);
+	assert_int_equal(extent_space_bytes(), 3 * SIZE);
 }
 
 static void test_leases_without_memory(void **state)
@@ -274,13 +281,11 @@ static void test_slots_without_memory(void **state)
 static unsigned int count_listed(struct donor *donor, u32 size)
 {
 	struct ramster_nl_lease leases[2];
-	unsigned int skip = 0, nr, of_size = 0;
+	unsigned int from = 0, nr, of_size = 0;
 	u32 have;
 
-	while ((nr = extent_list(&donor->peer, skip, &have, leases, 2))) {
+	while ((nr = extent_list(&donor->peer, &from, &have, leases, 2)))
 		of_size += have == size ? nr : 0;
-		skip += nr;
-	}
 	return of_size;
 }
 
@@ -354,6 +359,26 @@ static void test_lost(void **state)
 	kept = alloc_unpinned(donor, 3, 1000, &slot);
 	assert_non_null(kept);
 	slot_free(kept);
+}
+
+/* Until it is known that a page's bytes have arrived it is not there to be lost, and a dead extent takes none. */
+static void test_only_committed_pages_are_lost(void **state)
+{
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	void *sent, *there;
+
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	there = alloc_unpinned(donor, 1, 1000, &slot);
+	sent = slot_alloc(&donor->peer.space, owner_of(2), 1000, 0, 0, &slot);
+	assert_int_equal(extent_pages(), 1);
+	assert_int_equal(extent_lost(sent), 1);
+	assert_false(slot_commit(sent));
+	slot_abandon(sent);
+	slot_unpin(sent);
+	assert_int_equal(donor_die(donor), 0);
+	slot_free(there);
+	assert_int_equal(donor->peer.space.nr, 0);
 }
 
 /* A page is lost once: with its lease, or with the lender. */
@@ -641,6 +666,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list_and_return, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_largest_extent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_only_committed_pages_are_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_then_dead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_dead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),

@@ -256,6 +256,44 @@ static void test_dead_donor(void **state)
 	check_error(12, -ENOENT);
 }
 
+/* A load makes the copy the page, while somebody else is about to drop it. */
+static void test_a_copy_becomes_the_page_once(void **state)
+{
+	unsigned long index;
+	struct zpage *zpage;
+
+	fill_remote(20);
+	check(0, PAGE_TEXT, 0);
+	check(1, PAGE_TEXT, 1);
+	donor_die(scene.donor);
+	zpage = zcache_take_clean();
+	assert_non_null(zpage);
+	index = zpage->index;
+	check(index, PAGE_TEXT, index);
+	tmem_drop_clean(zpage);
+	check(index, PAGE_TEXT, index);
+	assert_int_equal(zcache_clean_pages(), PREFETCH_MIN - 1);
+	assert_int_equal(zcache_pages(), 1);
+}
+
+/* The lender has said that a page arrived, and is known to be dead when that is acted upon. */
+static void test_no_page_goes_to_a_dead_extent(void **state)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		assert_int_equal(store(i, PAGE_TEXT, i), 0);
+	scene.donor->wait = true;
+	assert_int_equal(send_coldest(5), 5);
+	assert_int_equal(extent_dead(&scene.donor->peer), 0);
+	donor_answer_all(scene.donor);
+	scene.donor->wait = false;
+	for (i = 0; i < 5; i++)
+		check(i, PAGE_TEXT, i);
+	assert_int_equal(extent_pages(), 0);
+	assert_int_equal(zcache_pages(), 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -272,6 +310,8 @@ int main(void)
 		TEST(test_more_loads_than_reads),
 		TEST(test_fetch_ahead_without_memory),
 		TEST(test_dead_donor),
+		TEST(test_a_copy_becomes_the_page_once),
+		TEST(test_no_page_goes_to_a_dead_extent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

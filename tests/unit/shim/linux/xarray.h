@@ -34,6 +34,12 @@ struct xa_state {
 #define xa_lock(xa) spin_lock(&(xa)->xa_lock)
 #define xa_unlock(xa) spin_unlock(&(xa)->xa_lock)
 
+/* A tree without entries has no nodes here, unlike the kernel's. */
+static inline void xa_destroy(struct xarray *xa)
+{
+	shim_assert(!xa->head);
+}
+
 static inline void *xa_mk_value(unsigned long value)
 {
 	shim_assert((long)value >= 0);
