@@ -4,11 +4,13 @@
  */
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "backing.h"
+#include "counters.h"
 
 #define BACKING_BIOS 64 /* I/Os that can be under way when memory is short */
 
@@ -31,8 +33,13 @@ static void backing_end_io(struct bio *bio)
 {
 	struct bio *parent = bio->bi_private;
 
-	if (bio->bi_status)
+	if (bio->bi_status) {
 		parent->bi_status = bio->bi_status;
+		if (!op_is_write(bio_op(bio))) {
+			count(loads_failed);
+			clear_highpage(bio_first_page_all(bio)); /* it may be mapped even so */
+		}
+	}
 	bio_put(bio);
 	bio_endio(parent);
 }

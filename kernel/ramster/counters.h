@@ -17,10 +17,10 @@
 	X(stores) /* pages taken */                                                                                    \
 	X(stores_same) /* of these, pages of one repeated word */                                                      \
 	X(stores_raw) /* of these, pages that did not compress and are kept whole */                                   \
-	X(stores_refused) /* pages not taken: no room or no memory */                                                  \
+	X(stores_refused) /* pages not taken: no room or no memory; each try counts */                                 \
 	X(stores_huge) /* huge pages not taken */                                                                      \
 	X(stores_backing) /* pages sent to swapdev's backing device */                                                 \
-	X(stores_deferred) /* swapdev writes that waited for room */                                                   \
+	X(stores_deferred) /* swapdev writes that went on in the worker */                                             \
 	X(loads_local) /* pages decompressed from local RAM */                                                         \
 	X(loads_same) /* pages filled with a word */                                                                   \
 	X(loads_remote) /* pages that waited for a peer's answer */                                                    \
@@ -35,19 +35,19 @@
 	X(remotify_stale) /* pages freed or rewritten while their WRITE was under way */                               \
 	X(remotify_failed) /* pages whose WRITE failed; they stay local */                                             \
 	X(prefetch_pages) /* pages asked for ahead */                                                                  \
-	X(prefetch_dropped) /* copies fetched ahead and dropped unused */                                              \
+	X(prefetch_dropped) /* copies fetched ahead that had to go, or became the page */                              \
 	X(reads) /* READ messages sent */                                                                              \
 	X(tx_bytes) /* bytes sent to peers, headers included */                                                        \
 	X(rx_bytes) /* bytes received from peers, headers included */                                                  \
 	X(requests_retried) /* READs sent again after their connection failed */                                       \
 	X(requests_timed_out) /* requests failed at their peer's deadline */                                           \
-	X(requests_refused) /* requests failed at once because their peer was late or gone */                          \
+	X(requests_refused) /* READs failed at once because their peer was late or dead */                             \
 	X(late_peers) /* times that a peer passed its deadline */                                                      \
-	X(connections_failed) /* connections that broke */                                                             \
+	X(connections_failed) /* connections that ended, for whatever reason */                                        \
 	X(malformed_answers) /* answers that ended their connection */                                                 \
 	X(bad_checksums) /* pages that came back with other bytes than were sent */                                    \
 	X(stale_slots) /* items that the lender answered with ESTALE, ERANGE */                                        \
-	X(pages_lost) /* remote pages that went with a dead peer */
+	X(pages_lost) /* remote pages that went with their lender or its lease */
 
 enum ramster_event {
 #define X(name) COUNT_##name,

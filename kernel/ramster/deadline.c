@@ -30,13 +30,11 @@ void deadline_watch(struct r2net_peer *peer)
 	queue_delayed_work(r2net_wq, &peer->monitor, MONITOR_INTERVAL);
 }
 
-/* Whether a request goes on waiting for a late peer: the patient do, to the slow deadline of the peer's outage. */
 bool deadline_waits_for(const struct r2net_peer *peer, const struct r2net_request *req)
 {
 	return req->patient && time_before(jiffies, peer->late_since + peer->slow_deadline - peer->deadline);
 }
 
-/* Nobody waits for a request longer than this, however often it was sent. */
 bool deadline_over(const struct r2net_peer *peer, const struct r2net_request *req)
 {
 	return time_after(jiffies, req->submitted + peer->slow_deadline);

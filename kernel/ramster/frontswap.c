@@ -2,7 +2,7 @@
 /*
  * frontswap.c - the front end for frontswap: one pool a swap area.
  *
- * store and load run in process context with the page locked; invalidation runs under the area's spinlock. Areas may have
+ * store and load run in process context with the page locked; pages are freed under spinlocks. Areas may have
  * been active before this module was: a pool is made when an area's first page is stored. The module cannot be removed
  * while an area holds pages.
  */
@@ -109,7 +109,7 @@ static void frontswap_free_page(unsigned int type, unsigned long offset)
 		area_put(area, tmem_invalidate(area->pool, offset));
 }
 
-/* swapoff is done with the area. Under the area's lock: what is left of it is small, and its pool stays for the next. */
+/* swapoff is done with the area: what is left of it is small, and its pool stays for the next. */
 static void frontswap_free_area(unsigned int type)
 {
 	struct area *area = &areas[type];

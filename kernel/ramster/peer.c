@@ -230,7 +230,7 @@ int r2net_init(void)
 	return r2net_wq ? 0 : -ENOMEM;
 }
 
-/* No front end is left, so no page, and no request but PINGs and FENCEs. */
+/* No front end is left, so no page, and nobody who waits for a request. */
 void r2net_exit(void)
 {
 	struct r2net_peer *peer, *next;

@@ -73,7 +73,8 @@ static int swapdev_resize(struct swapdev *dev, u64 size)
 	err = backing_resize(&dev->backing, size >> PAGE_SHIFT);
 	if (err) {
 		tmem_pool_destroy(pool);
-		pr_err("ramster0: the backing device %s has less than %llu bytes\n", dev->backing.path, size);
+		if (err == -ENOSPC)
+			pr_err("ramster0: the backing device %s has less than %llu bytes\n", dev->backing.path, size);
 		return err;
 	}
 	dev->pool = pool;
@@ -121,6 +122,10 @@ static ssize_t backing_dev_store(struct device *device, struct device_attribute 
 	mutex_lock(&dev->lock);
 	if (!dev->pool && !backing_is_open(&dev->backing))
 		err = backing_open(&dev->backing, strim(copy));
+	if (!err && dev->backing.dev.bdev->bd_disk == dev->disk) {
+		backing_close(&dev->backing);
+		err = -EINVAL;
+	}
 	mutex_unlock(&dev->lock);
 	kfree(copy);
 	return err ?: len;

@@ -2,8 +2,7 @@
 /*
  * zbud.c - keeps up to two zpages in a page: one grows from its start, the other ends at its end.
  *
- * A page is cut into chunks of 64 bytes. Its header is in struct page's place of a separate allocation, so that a zpage
- * of a whole page fits. Half-filled pages stand in lists by their free chunks; a zpage goes to the fullest page that
+ * A page is cut into chunks of 64 bytes. Its header is allocated apart from it, so that a zpage of a whole page fits. Half-filled pages stand in lists by their free chunks; a zpage goes to the fullest page that
  * still takes it. A handle is the header's address, with bit 0 set for the zpage at the end.
  *
  * zbud_pool.lock (a plain spinlock, never taken in interrupts) guards the lists and the headers.
