@@ -134,6 +134,8 @@ static bool valid_choice(const char *s, const char *choices)
 	size_t len = strlen(s);
 	const char *c = choices;
 
+	if (strchr(s, ','))
+		return false;
 	while (c) {
 		if (!strncmp(c, s, len) && (!c[len] || c[len] == ','))
 			return true;

@@ -191,6 +191,7 @@ static void test_values(void **state)
 		{ "\thold_time = forever\n", "hold_time = \"forever\"" },
 		{ "\tcompressor = lz\n", "compressor = \"lz\"" },
 		{ "\tcompressor = lzo, lz4\n", "compressor = \"lzo, lz4\"" },
+		{ "\tcompressor = lzo, lzo-rle, lz4, zstd\n", "compressor = \"lzo, lzo-rle, lz4, zstd\"" },
 		{ "\tallocator = slab\n", "allocator = \"slab\"" },
 		{ "\tlocal_max_percent = 51\n", "local_max_percent = \"51\"" },
 		{ "\tlocal_max_percent = 5\n\tremotify_percent = 6\n", "remotify_percent is over local_max_percent" },
