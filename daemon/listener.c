@@ -41,16 +41,17 @@ static void forget(struct stranger *s)
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
 
-/* A misconfigured peer comes back every two seconds: each complaint is logged once a minute. */
+/* A misconfigured peer comes back every two seconds: its complaint is logged once a minute, those of several now and then. */
 static void complain(struct listener *listener, const char *what)
 {
+	static struct log_limit limit = LOG_LIMIT(8, 15000);
 	uint64_t now = uv_now(listener->d->loop);
 
 	if (!strcmp(what, listener->complaint) && now - listener->complained_ms < 60000)
 		return;
 	snprintf(listener->complaint, sizeof(listener->complaint), "%s", what);
 	listener->complained_ms = now;
-	log_err("control connection refused: %s", what);
+	log_limited(&limit, LOG_ERR, "control connection refused: %s", what);
 }
 
 static void refuse(struct stranger *s, const char *reason)

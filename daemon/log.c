@@ -38,6 +38,13 @@ void log_set_level(int priority)
 	log_level = priority;
 }
 
+void log_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 __attribute__((format(printf, 3, 0))) static void log_vprint(int priority, unsigned int dropped, const char *format,
 							     va_list args)
 {
@@ -52,6 +59,7 @@ __attribute__((format(printf, 3, 0))) static void log_vprint(int priority, unsig
 		used = snprintf(line, sizeof(line), "%s: ", log_program);
 	room = sizeof(line) - 1 - used;
 	more = vsnprintf(line + used, room, format, args);
+	log_printable(line + used);
 	if (more > 0)
 		used += (size_t)more < room ? more : (int)room - 1;
 	if (dropped) {

@@ -27,6 +27,9 @@ void log_open(const char *program);
  */
 void log_set_level(int priority);
 
+/* Puts a question mark in the place of every byte that is not printable ASCII: peers' texts must not forge lines. */
+void log_printable(char *text);
+
 /**
  * log_print - write one message
  * @priority: LOG_ERR ... LOG_DEBUG of <syslog.h>

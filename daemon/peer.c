@@ -90,6 +90,7 @@ static void __attribute__((format(printf, 2, 3))) down(struct peer *peer, const 
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	log_printable(why);
 	transition(peer, PEER_IDLE, why);
 }
 
