@@ -27,10 +27,12 @@ int client_connect(const char *path, char error[CLIENT_ERROR_LEN])
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-		return fd;
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)); /* also of connect() */
 	}
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
 	snprintf(error, CLIENT_ERROR_LEN, "cannot reach ramsterd at %s: %s (%s)", path, strerror(errno),
 		 errno == EACCES ? "run this as root" : "is it running? systemctl start ramsterd");
 	if (fd >= 0)

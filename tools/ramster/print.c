@@ -110,11 +110,10 @@ static void print_lender(FILE *out, const Ramster__LenderStatus *l)
 	fputc('\n', out);
 }
 
-void print_status(FILE *out, const Ramster__Status *s)
+void print_details(FILE *out, const Ramster__Status *s)
 {
 	char a[PRINT_AMOUNT_LEN];
 
-	fprintf(out, "%s\n\n", s->verdict);
 	fprintf(out, "node             %s of cluster %s\n", s->node, s->cluster);
 	fprintf(out, "front ends       ");
 	for (size_t i = 0; i < s->n_frontends; i++)
@@ -133,6 +132,12 @@ void print_status(FILE *out, const Ramster__Status *s)
 		print_where(out, s);
 		print_traffic(out, s);
 	}
+}
+
+void print_status(FILE *out, const Ramster__Status *s)
+{
+	fprintf(out, "%s\n\n", s->verdict);
+	print_details(out, s);
 }
 
 static const char *data_name(const Ramster__NodeStatus *node)

@@ -13,6 +13,8 @@
 
 /* `ramster status`: the verdict first. */
 void print_status(FILE *out, const Ramster__Status *status);
+/* The same without it. */
+void print_details(FILE *out, const Ramster__Status *status);
 
 /* `ramster nodes`: one line a node. */
 void print_nodes(FILE *out, const Ramster__Status *status);

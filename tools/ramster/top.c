@@ -27,6 +27,7 @@ struct session {
 	const struct top *top;
 	int fd; /* -1: not connected */
 	bool screen;
+	bool keys; /* the user can type */
 	struct sample before;
 	char error[CLIENT_ERROR_LEN]; /* why the last reading failed */
 };
@@ -66,7 +67,7 @@ static void show_text(struct session *session, FILE *out, const struct sample *n
 	fputc('\n', out);
 	print_nodes(out, status);
 	fputc('\n', out);
-	print_status(out, status);
+	print_details(out, status);
 }
 
 static void show_screen(const char *text)
@@ -105,14 +106,16 @@ static void show(struct session *session, const struct sample *now)
 	free(text);
 }
 
+static volatile sig_atomic_t ended;
+
 /* Waits an interval; returns true if the user wants to end. */
 static bool wait_interval(const struct session *session)
 {
 	double until = seconds() + session->top->interval, left;
 	struct timespec pause;
 
-	while ((left = until - seconds()) > 0) {
-		if (session->screen) {
+	while (!ended && (left = until - seconds()) > 0) {
+		if (session->keys) {
 			timeout(left * 1000 + 1);
 			if (getch() == 'q')
 				return true;
@@ -124,8 +127,6 @@ static bool wait_interval(const struct session *session)
 	}
 	return false;
 }
-
-static volatile sig_atomic_t ended;
 
 static void on_signal(int signum)
 {
@@ -149,12 +150,14 @@ int top_run(const struct top *top)
 	struct session session = { .top = top, .fd = -1 };
 	struct sample now = take(&session);
 	unsigned int shown = 0;
+	bool failed = false;
 
 	if (!now.message) {
 		fprintf(stderr, "ramster: %s\n", session.error);
 		return EXIT_UNREACHABLE;
 	}
 	session.screen = !top->json && isatty(STDOUT_FILENO) && getenv("TERM");
+	session.keys = session.screen && isatty(STDIN_FILENO);
 	if (session.screen)
 		open_screen();
 	if (!top->once)
@@ -167,6 +170,7 @@ int top_run(const struct top *top)
 		now = take(&session);
 		show(&session, &now);
 		shown++;
+		failed = top->once && !now.message;
 	}
 	if (session.screen)
 		endwin();
@@ -175,5 +179,5 @@ int top_run(const struct top *top)
 	client_free(session.before.message);
 	if (session.fd >= 0)
 		close(session.fd);
-	return EXIT_SUCCESS;
+	return failed ? EXIT_UNREACHABLE : EXIT_SUCCESS;
 }
