@@ -14,12 +14,15 @@
 #include "daemon/log.h"
 
 #define AUDIT_TICKS 10
+#define OPEN_MAX 256 /* of a peer; the longest LeaseReturn of real leases makes 171 */
+#define TOO_MANY "more requests than may be open at a time"
 
 struct owner {
 	uint64_t instance; /* as it told last; 0: never */
 	uint64_t seen_ms; /* last time that it was up, or our start */
 	uint64_t token_instance; /* that @token is for; 0: none yet */
 	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance */
+	unsigned int open; /* questions to the lender that it caused, in any session */
 };
 
 struct donor {
@@ -34,7 +37,7 @@ struct donor {
 struct question {
 	struct donor *donor;
 	uint32_t node; /* the owner's */
-	uint64_t session;
+	uint64_t session; /* 0: no peer caused it */
 	const char *why; /* EXPEL */
 	struct lender_request request;
 };
@@ -52,8 +55,21 @@ static struct question *ask(struct donor *donor, struct peer *peer, uint32_t com
 		q->session = peer->session;
 		q->request.owner = q->node;
 		q->request.instance = peer->offer.owner_instance;
+		donor->owners[q->node].open++;
 	}
 	return q;
+}
+
+static void end(struct question *q)
+{
+	if (q->session)
+		q->donor->owners[q->node].open--;
+	free(q);
+}
+
+static bool may_ask(const struct donor *donor, const struct peer *peer, size_t questions)
+{
+	return donor->owners[peer->node.number].open + questions <= OPEN_MAX;
 }
 
 /* The peer that caused the question, if it is still connected as it was. */
@@ -69,7 +85,7 @@ static int put(struct question *q, sidedoor_reply_fn reply)
 	int ret = sidedoor_call(q->donor->d->door, &q->request, reply, q);
 
 	if (ret)
-		free(q);
+		end(q);
 	return ret;
 }
 
@@ -146,14 +162,14 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 		grant.data_port = reply->status.port;
 		send_grant(peer, &grant);
 	}
-	free(q);
+	end(q);
 }
 
 static void on_admitted(void *ctx, int error, const struct lender_reply *reply)
 {
 	if (error && error != -ENOTCONN)
 		log_err("the lender does not admit an owner: %s", strerror(-error));
-	free(ctx);
+	end(ctx);
 }
 
 static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply)
@@ -189,11 +205,13 @@ static bool valid_request(const struct peer *peer, const Ramster__LeaseRequest *
 	       !(r->extent_size % R2NET_EXTENT_MIN);
 }
 
-void donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
+const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
 {
 	struct ramsterd *d = donor->d;
 	int ret;
 
+	if (!may_ask(donor, peer, 2))
+		return TOO_MANY;
 	if (!valid_request(peer, request)) {
 		log_warn("%s: it asks for leases with impossible values", peer->node.name);
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST);
@@ -210,6 +228,7 @@ void donor_on_request(struct donor *donor, struct peer *peer, const Ramster__Lea
 		if (ret)
 			send_error(peer, RAMSTER__LEASE_GRANT__ERROR__LENDER_FAILED);
 	}
+	return NULL;
 }
 
 /* ---- Returns ---- */
@@ -224,21 +243,23 @@ static void on_released(void *ctx, int error, const struct lender_reply *reply)
 			 (unsigned long long)q->request.instance, q->why);
 	if (error && error != -ENOTCONN)
 		log_err("the lender does not end leases of node %u: %s", q->node, strerror(-error));
-	free(q);
+	end(q);
 }
 
-void donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret)
+const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret)
 {
 	const struct lender_status *status = sidedoor_status(donor->d->door);
 	struct question *q;
 
 	if (!status || status->instance != ret->lender_instance || !ret->owner_instance ||
 	    ret->owner_instance != peer->offer.owner_instance)
-		return; /* those leases ended with that lender or that owner */
+		return NULL; /* those leases ended with that lender or that owner */
+	if (!may_ask(donor, peer, (ret->n_leases + LENDER_MAX_LEASES - 1) / LENDER_MAX_LEASES))
+		return TOO_MANY;
 	for (size_t done = 0; done < ret->n_leases; done += q->request.count) {
 		q = ask(donor, peer, LENDER_RELEASE);
 		if (!q)
-			return;
+			break;
 		while (q->request.count < LENDER_MAX_LEASES && done + q->request.count < ret->n_leases) {
 			const Ramster__Lease *from = ret->leases[done + q->request.count];
 
@@ -251,8 +272,9 @@ void donor_on_return(struct donor *donor, struct peer *peer, const Ramster__Leas
 			};
 		}
 		if (put(q, on_released))
-			return;
+			break;
 	}
+	return NULL;
 }
 
 /* ---- Lists ---- */
@@ -283,7 +305,7 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 	bool last = error || !reply->cursor;
 
 	if (!peer) {
-		free(q);
+		end(q);
 		return;
 	}
 	for (unsigned int i = 0; !error && i < reply->count; i++)
@@ -292,7 +314,7 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 	if (last || count)
 		send_list(peer, error ? 0 : reply->status.instance, theirs, count, last);
 	if (last) {
-		free(q);
+		end(q);
 		return;
 	}
 	q->request.cursor = reply->cursor;
@@ -300,12 +322,16 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 		send_list(peer, 0, NULL, 0, true);
 }
 
-void donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list)
+const char *donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list)
 {
-	struct question *q = ask(donor, peer, LENDER_LIST);
+	struct question *q;
 
+	if (!may_ask(donor, peer, 1))
+		return TOO_MANY;
+	q = ask(donor, peer, LENDER_LIST);
 	if (!q || put(q, on_listed))
 		send_list(peer, 0, NULL, 0, true);
+	return NULL;
 }
 
 /* ---- Owners that are gone ---- */
@@ -364,7 +390,7 @@ static void on_audited(void *ctx, int error, const struct lender_reply *reply)
 			judge(donor, lease);
 	}
 	if (error || !reply->cursor) {
-		free(q);
+		end(q);
 		end_audit(donor);
 		return;
 	}

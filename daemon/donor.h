@@ -13,10 +13,13 @@
 struct donor *donor_new(struct ramsterd *d);
 void donor_free(struct donor *donor);
 
-/* What a peer asked for; the answer, if any, is sent to it. */
-void donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request);
-void donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret);
-void donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list);
+/*
+ * What a peer asked for; the answer, if any, is sent to it. Each returns NULL, or what was wrong: nothing was done then,
+ * and the connection is to be ended.
+ */
+const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request);
+const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret);
+const char *donor_on_list(struct donor *donor, struct peer *peer, const Ramster__ListLeases *list);
 
 /* The peer told another owner instance than before, or 0: leases of its earlier instances are ended. */
 void donor_owner_seen(struct donor *donor, struct peer *peer);

@@ -17,12 +17,15 @@
 
 #define ASK_MAX 16 /* extents in one request: the lender has to clear them all before it answers */
 #define AHEAD_SHARE 8 /* of what is used: leased beyond the need, so that who grows need not ask all the time */
+#define ASK_WAIT_MS 5000 /* a request without an answer by then is not counted on any more */
 #define REST_MS 2000 /* after a donor had nothing */
 #define LINK_WAIT_MS 10000 /* a grant whose link does not come up by then is given back */
 #define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
 #define SPARE_MIN (64ULL << 20) /* free remote space always kept */
 #define SPARE_TICKS 30 /* with too much of it, before some is given back */
 #define RETURN_MAX 4 /* extents given back a tick, so that donors take turns */
+#define FOUND_MAX (1U << 18) /* leases in a donor's list: as many extents as the module has room for */
+#define LOST_MAX (16 * RAMSTER_NL_MAX_LEASES) /* given back after one list: a donor bounds what it has to do */
 
 static bool usable(const struct peer *peer)
 {
@@ -73,6 +76,7 @@ static void send_request(struct peer *peer, unsigned int count)
 	message.lease_request = &body;
 	peer->borrow.asking = true;
 	peer->borrow.asked = count;
+	peer->borrow.asked_ms = uv_now(peer->d->loop);
 	peer->borrow.asked_size = body.extent_size;
 	peer_send(peer, &message);
 }
@@ -104,32 +108,40 @@ static void send_return(struct peer *peer, uint64_t lender_instance, const struc
 
 /* ---- Reconciling ---- */
 
-static bool known_to_module(const struct kernel_lease *ours, unsigned int len, uint32_t node, uint64_t lender_instance,
-			    const struct ramster_nl_lease *lease)
+static int compare(const void *left, const void *right)
 {
-	for (unsigned int i = 0; i < len; i++)
-		if (ours[i].node == node && ours[i].lender_instance == lender_instance &&
-		    ours[i].lease.extent == lease->extent && ours[i].lease.generation == lease->generation)
-			return true;
-	return false;
+	const struct kernel_lease *a = left, *b = right;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	if (a->lender_instance != b->lender_instance)
+		return a->lender_instance < b->lender_instance ? -1 : 1;
+	if (a->lease.extent != b->lease.extent)
+		return a->lease.extent < b->lease.extent ? -1 : 1;
+	if (a->lease.generation != b->lease.generation)
+		return a->lease.generation < b->lease.generation ? -1 : 1;
+	return 0;
 }
 
 /* The donor's list is whole: gives back what the module does not know of. */
 static void reconcile(struct peer *peer, uint64_t lender_instance)
 {
+	struct kernel_lease *ours, wanted = { .node = peer->node.number, .lender_instance = lender_instance };
 	struct ramster_nl_lease lost[RAMSTER_NL_MAX_LEASES] = { 0 };
 	struct borrow *b = &peer->borrow;
 	unsigned int count = 0, total = 0, len;
-	struct kernel_lease *ours;
 
 	if (kernel_lease_get(peer->d->kernel, &ours, &len)) {
 		log_err("cannot read the module's leases: %s", kernel_error(peer->d->kernel));
 		return; /* asked for again at the next tick */
 	}
+	if (len)
+		qsort(ours, len, sizeof(*ours), compare);
 	b->listed = true;
 	b->listed_lender = lender_instance;
-	for (unsigned int i = 0; i < b->found_len; i++) {
-		if (known_to_module(ours, len, peer->node.number, lender_instance, &b->found[i]))
+	for (unsigned int i = 0; i < b->found_len && total < LOST_MAX; i++) {
+		wanted.lease = b->found[i];
+		if (len && bsearch(&wanted, ours, len, sizeof(*ours), compare))
 			continue;
 		lost[count++] = b->found[i];
 		total++;
@@ -141,19 +153,23 @@ static void reconcile(struct peer *peer, uint64_t lender_instance)
 	send_return(peer, lender_instance, lost, count);
 	if (total)
 		log_info("%s: gave back %u leases that the module does not know of", peer->node.name, total);
+	if (total == LOST_MAX)
+		b->listed = false; /* there may be more */
 	free(ours);
 }
 
-void lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
+const char *lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
 {
 	struct borrow *b = &peer->borrow;
 	struct ramster_nl_lease *grown;
 
 	if (!b->listing)
-		return;
+		return NULL;
+	if (b->found_len + list->n_leases > FOUND_MAX)
+		return "a list of more leases than there can be";
 	grown = realloc(b->found, (b->found_len + list->n_leases + 1) * sizeof(*grown));
 	if (!grown)
-		return;
+		return NULL;
 	b->found = grown;
 	for (size_t i = 0; i < list->n_leases; i++)
 		b->found[b->found_len++] = (struct ramster_nl_lease){
@@ -161,7 +177,7 @@ void lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
 			.generation = list->leases[i]->generation,
 		};
 	if (!list->last)
-		return;
+		return NULL;
 	b->listing = false;
 	if (list->lender_instance)
 		reconcile(peer, list->lender_instance);
@@ -169,6 +185,7 @@ void lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
 	b->found = NULL;
 	b->found_len = 0;
 	ramsterd_tick_soon(peer->d);
+	return NULL;
 }
 
 /* ---- Grants ---- */
@@ -223,6 +240,26 @@ static bool valid_grant(const struct borrow *b, const Ramster__LeaseGrant *grant
 	return !grant->n_leases || grant->extent_size == b->asked_size;
 }
 
+static void take_grant(struct borrow *b, const Ramster__LeaseGrant *grant, uint64_t now_ms)
+{
+	for (size_t i = 0; i < grant->n_leases; i++)
+		b->granted[i] = (struct ramster_nl_lease){
+			.extent = grant->leases[i]->extent,
+			.generation = grant->leases[i]->generation,
+		};
+	b->granted_len = grant->n_leases;
+	b->granted_size = b->asked_size;
+	b->granted_lender = grant->lender_instance;
+	b->granted_ms = now_ms;
+}
+
+/* What was granted comes back by the donor's list, which is asked for again. */
+static void ignore_grant(struct peer *peer)
+{
+	peer->borrow.listed = false;
+	peer->borrow.rest_until_ms = uv_now(peer->d->loop) + REST_MS;
+}
+
 void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 {
 	struct borrow *b = &peer->borrow;
@@ -238,22 +275,15 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 	}
 	if (!valid_grant(b, grant)) {
 		log_err("%s: its grant has impossible values and is ignored", peer->node.name);
-		b->rest_until_ms = uv_now(d->loop) + REST_MS;
+		ignore_grant(peer);
 		return;
 	}
 	if (link_admit(peer, grant->token.data, grant->lender_instance, grant->data_port)) {
-		b->rest_until_ms = uv_now(d->loop) + REST_MS;
-		return; /* the leases come back when the donor is asked for its list the next time */
+		ignore_grant(peer);
+		return;
 	}
-	for (size_t i = 0; i < grant->n_leases; i++)
-		b->granted[i] = (struct ramster_nl_lease){
-			.extent = grant->leases[i]->extent,
-			.generation = grant->leases[i]->generation,
-		};
-	b->granted_len = grant->n_leases;
-	b->granted_size = b->asked_size;
-	b->granted_lender = grant->lender_instance;
-	b->granted_ms = uv_now(d->loop);
+	if (b->asked)
+		take_grant(b, grant, uv_now(d->loop));
 	settle(peer);
 	ramsterd_tick_soon(d);
 }
@@ -286,6 +316,15 @@ static uint64_t leased_from(const struct ramsterd *d, uint32_t node)
 	return bytes;
 }
 
+/* Extents that the donor has granted or may soon grant. */
+static unsigned int coming_from(const struct peer *peer)
+{
+	const struct borrow *b = &peer->borrow;
+	bool soon = b->asking && uv_now(peer->d->loop) - b->asked_ms < ASK_WAIT_MS;
+
+	return b->granted_len + (soon ? b->asked : 0);
+}
+
 static void borrow_more(struct ramsterd *d)
 {
 	struct placement_donor donors[R2NET_MAX_NODES];
@@ -297,7 +336,7 @@ static void borrow_more(struct ramsterd *d)
 
 	for_each_peer(d, peer)
 	{
-		coming += peer->borrow.granted_len + (peer->borrow.asking ? peer->borrow.asked : 0);
+		coming += coming_from(peer);
 		if (can_be_asked(peer))
 			donors[len++] = (struct placement_donor){
 				.node = peer->node.number,
@@ -417,7 +456,8 @@ static void tend(struct peer *peer)
 	settle(peer);
 	if (!usable(peer) || !peer->offer.lender_instance || b->listing || b->asking)
 		return;
-	if (!b->listed || b->listed_lender != peer->offer.lender_instance)
+	/* What is granted and not yet the module's would look lost. */
+	if (!b->granted_len && (!b->listed || b->listed_lender != peer->offer.lender_instance))
 		send_list_request(peer);
 	else if (token_wanted && uv_now(peer->d->loop) >= b->rest_until_ms)
 		send_request(peer, 0);
@@ -443,6 +483,8 @@ void lease_member_changed(struct peer *peer)
 
 void lease_offer_changed(struct peer *peer)
 {
+	if (!peer->offer.lender_instance)
+		peer->borrow.listed = false; /* what its lender was asked last may or may not have been done */
 	if (peer->d->view.instance)
 		ramsterd_tick_soon(peer->d);
 }

@@ -25,6 +25,7 @@ struct borrow {
 	bool asking; /* LeaseRequest is open */
 	unsigned int asked; /* extents that it asks for */
 	uint32_t asked_size; /* bytes of each */
+	uint64_t asked_ms;
 	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
 	/* Granted and waiting for the link. */
 	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];
@@ -44,7 +45,9 @@ void lease_member_changed(struct peer *peer);
 void lease_offer_changed(struct peer *peer);
 void lease_link_changed(struct peer *peer);
 void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant);
-void lease_on_list(struct peer *peer, const Ramster__LeaseList *list);
+
+/* Returns NULL, or what is wrong with the list: the connection is to be ended then. */
+const char *lease_on_list(struct peer *peer, const Ramster__LeaseList *list);
 
 /* Forgets the dealings with a peer. */
 void lease_reset(struct peer *peer);

@@ -255,6 +255,7 @@ static void on_advertise(struct peer *peer, const Ramster__Advertise *a)
 static void on_message(void *ctx, const Ramster__Message *message)
 {
 	struct peer *peer = ctx;
+	const char *wrong = NULL;
 
 	peer->silent = 0;
 	if (message->body_case == RAMSTER__MESSAGE__BODY_HELLO) {
@@ -276,23 +277,25 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		on_advertise(peer, message->advertise);
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_REQUEST:
-		donor_on_request(peer->d->donor, peer, message->lease_request);
+		wrong = donor_on_request(peer->d->donor, peer, message->lease_request);
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_RETURN:
-		donor_on_return(peer->d->donor, peer, message->lease_return);
+		wrong = donor_on_return(peer->d->donor, peer, message->lease_return);
 		break;
 	case RAMSTER__MESSAGE__BODY_LIST_LEASES:
-		donor_on_list(peer->d->donor, peer, message->list_leases);
+		wrong = donor_on_list(peer->d->donor, peer, message->list_leases);
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_GRANT:
 		lease_on_grant(peer, message->lease_grant);
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_LIST:
-		lease_on_list(peer, message->lease_list);
+		wrong = lease_on_list(peer, message->lease_list);
 		break;
 	default:
-		on_ended(peer, "a message that is not for daemons", true);
+		wrong = "a message that is not for daemons";
 	}
+	if (wrong)
+		on_ended(peer, wrong, true);
 }
 
 static const struct control_events control_events = {

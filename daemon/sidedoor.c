@@ -17,6 +17,8 @@
 #include "daemon/sidedoor.h"
 
 #define RETRY_MS 1000
+#define ANSWER_TICKS 5 /* of RETRY_MS, without an answer: the lender hangs */
+#define WORK_TICKS 60 /* the same for a call that has much to do */
 
 struct call {
 	struct call *next;
@@ -37,6 +39,7 @@ struct sidedoor {
 	bool known; /* it answered STATUS */
 	bool complained; /* of the failure that lasts */
 	struct call *first, **last; /* calls without an answer; the first is at the lender */
+	unsigned int waited; /* for its answer: ticks, so that a standstill of our own does not count */
 	struct lender_status status;
 };
 
@@ -90,6 +93,7 @@ static void send_first(struct sidedoor *door)
 {
 	const struct call *call = door->first;
 
+	door->waited = 0;
 	/* A failure here comes to on_readable() as an end of the connection. */
 	if (call && send(door->fd, &call->request, sizeof(call->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("%s: %s", door->path, strerror(errno));
@@ -183,14 +187,39 @@ static int dial(const char *path)
 	return err;
 }
 
+/* Leases are cleared before they are given, and wait for their pins before they end. */
+static unsigned int patience(const struct call *call)
+{
+	switch (call->request.command) {
+	case LENDER_LEASE:
+	case LENDER_RELEASE:
+	case LENDER_EXPEL:
+		return WORK_TICKS;
+	default:
+		return ANSWER_TICKS;
+	}
+}
+
+/* Each second while connected: every answer brings the status, so it is asked for when nothing else is. */
+static void look_after(struct sidedoor *door)
+{
+	const struct lender_request request = { .command = LENDER_STATUS };
+
+	if (!door->first) {
+		queue(door, &request, NULL, NULL);
+	} else if (++door->waited > patience(door->first)) {
+		complain(door, "it does not answer");
+		hang_up(door);
+	}
+}
+
 static void on_retry(uv_timer_t *timer)
 {
 	const struct lender_request request = { .command = LENDER_STATUS };
 	struct sidedoor *door = timer->data;
 
 	if (door->poll) {
-		if (door->known)
-			queue(door, &request, NULL, NULL);
+		look_after(door);
 		return;
 	}
 	door->fd = dial(door->path);

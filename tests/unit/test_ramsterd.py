@@ -5,6 +5,7 @@ Each node has an address of its own in 127/8. The module's side is played by an 
 another node's ramsterd would, and HELLO as its data connections would.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -153,6 +154,42 @@ class Owner:
         s.sendall(struct.pack("<IBBHIIQ", 0x316E3272, 1, 1, 0, len(hello), 0, number) + hello)
         answer = s.recv(48)
         return s, struct.unpack_from("<I", answer, 24)[0]
+
+
+class Lender:
+    """Stands in for node 1's lender: notes the commands, and answers when it is told to."""
+
+    STATUS, LIMIT, ADMIT, LEASE = range(1, 5)
+
+    def __init__(self, cluster):
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(f"{cluster.path}/lender1")
+        listener.listen()
+        listener.settimeout(10)
+        cluster.start_daemon(1)
+        self.socket = listener.accept()[0]
+        listener.close()
+
+    def command(self, seconds=10):
+        """The next command, or None if there is none for so long."""
+        self.socket.settimeout(seconds)
+        try:
+            return struct.unpack_from("<I", self.socket.recv(4096), 4)[0]
+        except TimeoutError:
+            return None
+
+    def answer(self):
+        status = struct.pack("<QQQ8Q4I", 77, 64 * MIB, 0, *[0] * 8, PORT + 1, 0, 0, 1)
+        self.socket.send(bytes(16) + status + bytes(64 * 24))
+
+    def serve_until(self, command):
+        """Answers what comes before that command."""
+        while True:
+            got = self.command()
+            assert got, "no command came"
+            if got == command:
+                return
+            self.answer()
 
 
 class Cluster:
@@ -352,6 +389,43 @@ def test_lender_restart(two):
     assert two.node(2, 1)["lender_instance"] != before
 
 
+def test_lender_hangs(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(3)
+    two.processes["l1"].send_signal(signal.SIGSTOP)
+    wait_for("it is noticed", lambda: not two.status(1)["lender"]["present"], seconds=15)
+    assert two.node(1, 1)["free"] == 0
+    wait_for("it is told", lambda: two.node(2, 1)["free"] == 0)
+    owner = Owner(two, 1, instance=11)  # it was silent for too long
+    owner.expect(HELLO)
+    assert owner.lease(1)[1] == [1]  # NO_LENDER
+    two.processes["l1"].send_signal(signal.SIGCONT)
+    wait_for("it lends again", lambda: two.node(2, 1)["free"] == 52 * MIB, seconds=15)
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    assert sorted(owner.leases()) == sorted(grant[2])
+    assert two.log("d1").count("it does not answer") == 1
+
+
+def test_lender_is_busy(cluster):
+    lender = Lender(cluster)
+    lender.serve_until(Lender.LIMIT)
+    lender.answer()
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    owner.send({REQUEST: {1: Fixed(11), 2: 1, 3: 4 * MIB}})
+    lender.serve_until(Lender.LEASE)
+    assert lender.command(seconds=8) is None  # longer than a lender may take that has nothing to do
+    assert cluster.status(1)["lender"]["present"]
+    lender.answer()
+    waiting = 0
+    while lender.command(seconds=0.5) == Lender.STATUS:
+        lender.answer()
+        waiting += 1
+    assert waiting <= 1
+
+
 def test_peer_dies_and_returns(two):
     two.processes["d2"].send_signal(signal.SIGSTOP)
     wait_for("it is down", lambda: two.node(1, 2)["control"] != "up")
@@ -404,6 +478,29 @@ def test_malformed(two, garbage):
     while owner.receive():
         pass
     assert two.status(1)["control_malformed"] == 2
+    assert two.node(1, 2)["control"] == "up"
+
+
+def test_many_requests(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(1)
+    owner.give_back(grant, [{1: 1000 + i, 2: 1} for i in range(8000)])  # as many as a message of real ones may have
+    assert owner.leases() == grant[2]
+    owner.give_back(grant, [{}] * 32000)
+    while owner.receive():
+        pass
+    assert two.status(1)["control_malformed"] == 1
+    two.processes["l1"].send_signal(signal.SIGSTOP)
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    for _ in range(300):
+        owner.send({LIST: {1: Fixed(11)}})
+    with contextlib.suppress(ConnectionError):
+        while owner.receive():
+            pass
+    wait_for("it is counted", lambda: two.status(1)["control_malformed"] == 2)
+    assert two.log("d1").count("it sent more requests than may be open") == 2
     assert two.node(1, 2)["control"] == "up"
 
 
