@@ -19,7 +19,7 @@ def test_bad_commands_are_refused_and_explained(cluster):
     cluster.wait_up()
     cluster.swapon_swapdev(n1, "256M")
     cluster.wait_space(n1)
-    with Hold(n1, 120) as hold:
+    with Hold(n1, 170) as hold:
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 1000)
         hold.assert_right()
         hold.end()
