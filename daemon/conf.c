@@ -428,6 +428,9 @@ static int check_node(struct parser *p, struct conf_node *node)
 			    "port = 65535 leaves no data_port (expected a lower port, or data_port = ...)");
 	if (node->data_port == node->port)
 		return fail(p, node->line, "data_port = port = %" PRIu64 " (expected two ports)", node->port);
+	if (node->lend == CONF_LEND_SIZE && node->lend_bytes < p->conf->extent_size)
+		return fail(p, node->line, "lend is less than one extent (expected at least %" PRIu64 " bytes, or off)",
+			    p->conf->extent_size);
 	return 0;
 }
 

@@ -32,6 +32,7 @@
 #include "daemon/log.h"
 
 #define EXIT_USAGE 2
+#define DOOR_PAUSE_MS 100
 
 struct options {
 	const char *listen;
@@ -188,6 +189,8 @@ static void serve(int signals, int listener, int door)
 			fd = accept4(door, NULL, NULL, SOCK_CLOEXEC);
 			if (fd >= 0)
 				door_start(fd);
+			else if (errno == EMFILE || errno == ENFILE)
+				poll(NULL, 0, DOOR_PAUSE_MS); /* it waits in the backlog: do not spin on it */
 		}
 	}
 }

@@ -160,6 +160,7 @@ static void test_nodes(void **state)
 	bad(CLUSTER N1 NODE("n2", "2", "10.77.0.1", "7701"), "f:9:", "duplicate address 10.77.0.1:7701");
 	bad(CLUSTER N1 "\tdata_port = 7700\n", "f:3:", "data_port = port");
 	bad(CLUSTER NODE("n1", "1", "10.77.0.1", "65535"), "f:3:", "leaves no data_port");
+	bad(CLUSTER N1 "\tlend = 2M\n", "f:3:", "lend is less than one extent");
 	bad("cluster:\n\tname = other\n" N1, "f:3:", "is of cluster \"demo\"");
 	bad("cluster:\n\tname = demo\n\tnode_count = 3\n" N1 N2, "f:1:", "node_count = 3 but the file has 2 nodes");
 	assert_int_equal(parse(CLUSTER N1 NODE("n2", "2", "10.77.0.1", "7800")), 0);
