@@ -242,13 +242,13 @@ static void conn_item(struct r2net_conn *conn, struct r2net_request *req, unsign
 		req->ops->item(req, i, result_error(&conn->results[i]), bytes);
 }
 
-/* How many items from @first on fit into one chunk, and their bytes. */
-static unsigned int conn_chunk(struct r2net_conn *conn, struct r2net_request *req, unsigned int first, u32 *length)
+/* How many items from @first on, up to @end, fit into one chunk, and their bytes. */
+static unsigned int conn_chunk(const struct r2net_conn *conn, unsigned int first, unsigned int end, u32 *length)
 {
 	unsigned int i;
 
 	*length = 0;
-	for (i = first; i < req->nr; i++) {
+	for (i = first; i < end; i++) {
 		u32 item = le32_to_cpu(conn->results[i].length);
 
 		if (*length + item > CONN_CHUNK)
@@ -295,9 +295,7 @@ static int conn_recv_items(struct r2net_conn *conn, const struct r2net_hdr *hdr,
 	}
 	/* The first item alone, as a task waits for it; then as many at a time as the chunk takes. */
 	for (i = 0; i < req->nr; i += nr) {
-		nr = i ? conn_chunk(conn, req, i, &length) : 1;
-		if (!i)
-			length = le32_to_cpu(conn->results[0].length);
+		nr = conn_chunk(conn, i, i ? req->nr : 1, &length);
 		err = conn_recv(conn, conn->bytes, length);
 		if (err)
 			return err;
