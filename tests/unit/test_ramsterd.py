@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import signal
 import socket
 import struct
@@ -572,6 +574,33 @@ def test_second_daemon_on_one_socket(two):
     result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     assert result.returncode == 1 and "another ramsterd answers there" in result.stderr
     assert two.status(1)
+
+
+def top_on_terminal(two, term, end):
+    """`ramster top` on a terminal: what it draws until the nodes are there, and its exit status after end(it, the keyboard)."""
+    keyboard, terminal = pty.openpty()
+    command = [BUILD / "ramster", "top", "--interval", "0.1", "--socket", f"{two.path}/tool1"]
+    top = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "TERM": term})
+    os.close(terminal)
+    drawn = b""
+    while b"this node" not in drawn and select.select([keyboard], [], [], 10)[0]:
+        drawn += os.read(keyboard, 65536)
+    end(top, keyboard)
+    with contextlib.suppress(OSError):  # EIO when it has closed the terminal
+        while os.read(keyboard, 65536):
+            pass
+    os.close(keyboard)
+    return drawn, top.wait(5)
+
+
+def test_top_on_a_terminal(two):
+    drawn, status = top_on_terminal(two, "xterm", lambda top, keyboard: os.write(keyboard, b"q"))
+    assert b"degraded: n0 is not up" in drawn and b"\x1b[" in drawn and status == 0
+    drawn, status = top_on_terminal(two, "xterm", lambda top, keyboard: top.send_signal(signal.SIGINT))
+    assert status == 0
+    # One that cannot be drawn on gets the same text again and again.
+    drawn, status = top_on_terminal(two, "unknown", lambda top, keyboard: top.terminate())
+    assert b"degraded: n0 is not up" in drawn and b"\x1b[" not in drawn
 
 
 def test_tool(two):

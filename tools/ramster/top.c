@@ -5,6 +5,7 @@
  * A frame is made as text first, by the same functions that print elsewhere, and then put on the screen if there is one.
  */
 #include <curses.h>
+#include <term.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,14 @@ static void on_signal(int signum)
 	ended = 1;
 }
 
+/* Whether standard output is a terminal that can be drawn on. */
+static bool has_screen(void)
+{
+	int err;
+
+	return isatty(STDOUT_FILENO) && setupterm(NULL, STDOUT_FILENO, &err) == OK;
+}
+
 static void open_screen(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -156,7 +165,7 @@ int top_run(const struct top *top)
 		fprintf(stderr, "ramster: %s\n", session.error);
 		return EXIT_UNREACHABLE;
 	}
-	session.screen = !top->json && isatty(STDOUT_FILENO) && getenv("TERM");
+	session.screen = !top->json && has_screen();
 	session.keys = session.screen && isatty(STDIN_FILENO);
 	if (session.screen)
 		open_screen();
