@@ -12,6 +12,7 @@
 #include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
+#include "daemon/revoke.h"
 
 #define AUDIT_TICKS 10
 #define OPEN_MAX 256 /* of a peer; the longest LeaseReturn of real leases makes 171 */
@@ -386,11 +387,14 @@ static void on_audited(void *ctx, int error, const struct lender_reply *reply)
 	for (unsigned int i = 0; !error && i < reply->count; i++) {
 		const struct lender_lease *lease = &reply->leases[i];
 
+		revoke_count(donor->d->revoke, lease->owner, lease->size);
 		if (!i || lease->owner != lease[-1].owner || lease->instance != lease[-1].instance)
 			judge(donor, lease);
 	}
 	if (error || !reply->cursor) {
 		end(q);
+		if (!error)
+			revoke_decide(donor->d->revoke);
 		end_audit(donor);
 		return;
 	}
@@ -407,6 +411,7 @@ static void audit(struct donor *donor)
 		donor->again = true;
 		return;
 	}
+	revoke_begin(donor->d->revoke);
 	q = ask(donor, NULL, LENDER_LIST);
 	donor->auditing = q && !put(q, on_audited);
 }
@@ -432,7 +437,7 @@ void donor_tick(struct donor *donor)
 
 	for_each_peer(donor->d, peer) if (peer->state == PEER_UP) donor->owners[peer->node.number].seen_ms =
 		uv_now(donor->d->loop);
-	if (++donor->ticks % AUDIT_TICKS == 0)
+	if (++donor->ticks % AUDIT_TICKS == 0 || revoke_wanted(donor->d->revoke))
 		audit(donor);
 }
 

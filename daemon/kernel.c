@@ -236,6 +236,22 @@ int kernel_lease_return(struct kernel *k, uint32_t node, uint64_t lender_instanc
 	return ret;
 }
 
+int kernel_lease_keep(struct kernel *k, uint32_t node, uint64_t lender_instance, uint32_t keep)
+{
+	struct nlmsghdr *nlh = begin_peer(k, RAMSTER_CMD_LEASE_KEEP, node, lender_instance);
+
+	mnl_attr_put_u32(nlh, RAMSTER_A_KEEP, keep);
+	return command(k, nlh);
+}
+
+int kernel_home(struct kernel *k, uint32_t pages)
+{
+	struct nlmsghdr *nlh = begin(k, k->family, RAMSTER_CMD_HOME, 0);
+
+	mnl_attr_put_u32(nlh, RAMSTER_A_COUNT, pages);
+	return command(k, nlh);
+}
+
 /* ---- Dumps ---- */
 
 /* The next entry of the growing array at *@array, zeroed; NULL and answer->error if memory is short. */
@@ -285,6 +301,7 @@ static void parse_peer(struct answer *answer, struct nlattr **attrs)
 		.state = get_u32(attrs, RAMSTER_A_STATE),
 		.lender_instance = get_u64(attrs, RAMSTER_A_LENDER_INSTANCE),
 		.extents = get_u32(attrs, RAMSTER_A_EXTENTS),
+		.leaving = get_u32(attrs, RAMSTER_A_LEAVING),
 		.conns = get_u32(attrs, RAMSTER_A_CONNS),
 		.rtt_us = get_u32(attrs, RAMSTER_A_RTT_US),
 		.space = get_u64(attrs, RAMSTER_A_SPACE),
@@ -386,6 +403,9 @@ static int on_hint(const struct nlmsghdr *nlh, void *data)
 		break;
 	case RAMSTER_CMD_EVENT_LOST:
 		k->events->lost(k->ctx, get_u32(attrs, RAMSTER_A_NODE), get_u64(attrs, RAMSTER_A_PAGES));
+		break;
+	case RAMSTER_CMD_EVENT_VACATED:
+		k->events->vacated(k->ctx);
 		break;
 	}
 	return MNL_CB_OK;

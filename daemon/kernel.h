@@ -24,6 +24,7 @@ struct kernel_events {
 	void (*conn_down)(void *ctx, uint32_t node, uint32_t conn);
 	void (*peer)(void *ctx, uint32_t node, uint32_t state);
 	void (*lost)(void *ctx, uint32_t node, uint64_t pages);
+	void (*vacated)(void *ctx);
 };
 
 struct kernel_counter {
@@ -35,7 +36,9 @@ struct kernel_peer {
 	uint32_t node;
 	uint32_t state; /* enum ramster_nl_peer_state */
 	uint64_t lender_instance;
-	uint32_t extents, conns, rtt_us;
+	uint32_t extents; /* leases */
+	uint32_t leaving; /* of these, that are to be given back */
+	uint32_t conns, rtt_us;
 	uint64_t space, used; /* bytes */
 	uint64_t pages;
 };
@@ -103,6 +106,12 @@ int kernel_lease_get(struct kernel *kernel, struct kernel_lease **leases, unsign
 /* Gives up to @count empty extents back. *len: how many of leases[RAMSTER_NL_MAX_LEASES] were filled in. */
 int kernel_lease_return(struct kernel *kernel, uint32_t node, uint64_t lender_instance, unsigned int count,
 			struct ramster_nl_lease *leases, unsigned int *len);
+
+/* All but @keep leases are emptied, to be given back; UINT32_MAX: none. */
+int kernel_lease_keep(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t keep);
+
+/* Brings up to @pages remote pages home. */
+int kernel_home(struct kernel *kernel, uint32_t pages);
 
 /* What the last failed command said: the module's own words if it had some, else errno's. */
 const char *kernel_error(const struct kernel *kernel);

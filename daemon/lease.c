@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/attribute.h"
+#include "daemon/giveback.h"
 #include "daemon/lease.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
@@ -20,17 +20,8 @@
 #define ASK_WAIT_MS 5000 /* a request without an answer by then is not counted on any more */
 #define REST_MS 2000 /* after a donor had nothing */
 #define LINK_WAIT_MS 10000 /* a grant whose link does not come up by then is given back */
-#define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
-#define SPARE_MIN (64ULL << 20) /* free remote space always kept */
-#define SPARE_TICKS 30 /* with too much of it, before some is given back */
-#define RETURN_MAX 4 /* extents given back a tick, so that donors take turns */
 #define FOUND_MAX (1U << 18) /* leases in a donor's list: as many extents as the module has room for */
 #define LOST_MAX (16 * RAMSTER_NL_MAX_LEASES) /* given back after one list: a donor bounds what it has to do */
-
-static bool usable(const struct peer *peer)
-{
-	return peer->member && peer->state == PEER_UP;
-}
 
 static const char *grant_error(int error)
 {
@@ -81,9 +72,8 @@ static void send_request(struct peer *peer, unsigned int count)
 	peer_send(peer, &message);
 }
 
-/* @count: at most RAMSTER_NL_MAX_LEASES */
-static void send_return(struct peer *peer, uint64_t lender_instance, const struct ramster_nl_lease *from,
-			unsigned int count)
+void lease_send_return(struct peer *peer, uint64_t lender_instance, const struct ramster_nl_lease *from,
+		       unsigned int count)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 	Ramster__LeaseReturn body = RAMSTER__LEASE_RETURN__INIT;
@@ -146,11 +136,11 @@ static void reconcile(struct peer *peer, uint64_t lender_instance)
 		lost[count++] = b->found[i];
 		total++;
 		if (count == RAMSTER_NL_MAX_LEASES) {
-			send_return(peer, lender_instance, lost, count);
+			lease_send_return(peer, lender_instance, lost, count);
 			count = 0;
 		}
 	}
-	send_return(peer, lender_instance, lost, count);
+	lease_send_return(peer, lender_instance, lost, count);
 	if (total)
 		log_info("%s: gave back %u leases that the module does not know of", peer->node.name, total);
 	if (total == LOST_MAX)
@@ -195,7 +185,7 @@ static void drop_grant(struct peer *peer, const char *why)
 	struct borrow *b = &peer->borrow;
 
 	log_warn("%s: gave %u extents back: %s", peer->node.name, b->granted_len, why);
-	send_return(peer, b->granted_lender, b->granted, b->granted_len);
+	lease_send_return(peer, b->granted_lender, b->granted, b->granted_len);
 	b->granted_len = 0;
 	b->rest_until_ms = uv_now(peer->d->loop) + REST_MS;
 }
@@ -302,8 +292,9 @@ static bool can_be_asked(const struct peer *peer)
 {
 	const struct borrow *b = &peer->borrow;
 
-	return usable(peer) && b->listed && !b->listing && !b->asking && !b->granted_len && !peer->offer.borrowing &&
-	       peer->offer.free >= peer->d->conf->extent_size && uv_now(peer->d->loop) >= b->rest_until_ms;
+	return peer_is_usable(peer) && b->listed && !b->listing && !b->asking && !b->granted_len &&
+	       !peer->offer.borrowing && peer->offer.free >= peer->d->conf->extent_size &&
+	       uv_now(peer->d->loop) >= b->rest_until_ms;
 }
 
 static uint64_t leased_from(const struct ramsterd *d, uint32_t node)
@@ -353,66 +344,6 @@ static void borrow_more(struct ramsterd *d)
 			send_request(d->peers[donors[i].node], donors[i].extents);
 }
 
-/* ---- Giving back ---- */
-
-/* Free remote space that is worth keeping: shares of what is used and of the module's own low-water mark. */
-static uint64_t spare_wanted(uint64_t used)
-{
-	char value[24];
-	uint64_t spare = 0;
-
-	if (!attribute_read(LOW_WATER_PARAMETER, value, sizeof(value)))
-		spare = 3 * (strtoull(value, NULL, 10) << 20);
-	return (spare > SPARE_MIN ? spare : SPARE_MIN) + used / 2;
-}
-
-/* The donor whose extents are used least, so that they are most likely empty. */
-static struct peer *emptiest(const struct ramsterd *d)
-{
-	const struct kernel_peer *best = NULL;
-
-	for (unsigned int i = 0; i < d->view.peers_len; i++) {
-		const struct kernel_peer *p = &d->view.peers[i];
-		struct peer *peer = p->node < R2NET_MAX_NODES ? d->peers[p->node] : NULL;
-
-		if (!peer || !usable(peer) || p->state == RAMSTER_PEER_DEAD || !p->extents ||
-		    p->lender_instance != peer->offer.lender_instance)
-			continue;
-		if (!best || p->space - p->used > best->space - best->used)
-			best = p;
-	}
-	return best ? d->peers[best->node] : NULL;
-}
-
-static void give_back(struct ramsterd *d)
-{
-	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
-	uint64_t space = 0, used = 0, spare, count;
-	unsigned int len;
-	struct peer *peer;
-
-	for (unsigned int i = 0; i < d->view.peers_len; i++) {
-		if (d->view.peers[i].state == RAMSTER_PEER_DEAD)
-			continue;
-		space += d->view.peers[i].space;
-		used += d->view.peers[i].used;
-	}
-	spare = spare_wanted(used);
-	if (d->view.need || space - used < spare + d->conf->extent_size) {
-		d->spare_ticks = 0;
-		return;
-	}
-	if (++d->spare_ticks < SPARE_TICKS)
-		return;
-	count = (space - used - spare) / d->conf->extent_size;
-	peer = emptiest(d);
-	if (!peer || kernel_lease_return(d->kernel, peer->node.number, peer->offer.lender_instance,
-					 count < RETURN_MAX ? count : RETURN_MAX, leases, &len))
-		return;
-	log_debug("%s: gave %u empty extents back", peer->node.name, len);
-	send_return(peer, peer->offer.lender_instance, leases, len);
-}
-
 /* ---- Each donor ---- */
 
 /* Incarnations of its lender that are not the one which runs now hold nothing any more. */
@@ -448,13 +379,14 @@ static void tend(struct peer *peer)
 	struct borrow *b = &peer->borrow;
 	bool token_wanted;
 
-	if (usable(peer))
+	if (peer_is_usable(peer))
 		bury(peer);
 	if (b->granted_len && peer->offer.lender_instance && b->granted_lender != peer->offer.lender_instance)
 		b->granted_len = 0; /* gone with the lender that made it */
+	giveback_tend(peer);
 	token_wanted = link_tick(peer, b->granted_len || has_extents(peer));
 	settle(peer);
-	if (!usable(peer) || !peer->offer.lender_instance || b->listing || b->asking)
+	if (!peer_is_usable(peer) || !peer->offer.lender_instance || b->listing || b->asking)
 		return;
 	/* What is granted and not yet the module's would look lost. */
 	if (!b->granted_len && (!b->listed || b->listed_lender != peer->offer.lender_instance))
@@ -470,9 +402,9 @@ void lease_tick(struct ramsterd *d)
 	if (!d->view.instance)
 		return;
 	for_each_peer(d, peer) tend(peer);
-	if (d->view.need)
+	if (d->view.need && !d->evict)
 		borrow_more(d);
-	give_back(d);
+	giveback_tick(d);
 }
 
 void lease_member_changed(struct peer *peer)

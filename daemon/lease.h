@@ -27,6 +27,11 @@ struct borrow {
 	uint32_t asked_size; /* bytes of each */
 	uint64_t asked_ms;
 	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
+	/* It wants memory back. */
+	bool revoked; /* @keep was told */
+	uint32_t keep; /* leases that may stay */
+	uint64_t keep_lender; /* whose leases the module was told to keep @kept of; 0: it was told nothing */
+	uint32_t kept;
 	/* Granted and waiting for the link. */
 	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];
 	unsigned int granted_len;
@@ -48,6 +53,10 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant);
 
 /* Returns NULL, or what is wrong with the list: the connection is to be ended then. */
 const char *lease_on_list(struct peer *peer, const Ramster__LeaseList *list);
+
+/* Tells a donor that @count leases, at most RAMSTER_NL_MAX_LEASES, are over. */
+void lease_send_return(struct peer *peer, uint64_t lender_instance, const struct ramster_nl_lease *from,
+		       unsigned int count);
 
 /* Forgets the dealings with a peer. */
 void lease_reset(struct peer *peer);

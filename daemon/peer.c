@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/donor.h"
+#include "daemon/giveback.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
 #include "daemon/membership.h"
@@ -288,6 +289,9 @@ static void on_message(void *ctx, const Ramster__Message *message)
 	case RAMSTER__MESSAGE__BODY_LEASE_GRANT:
 		lease_on_grant(peer, message->lease_grant);
 		break;
+	case RAMSTER__MESSAGE__BODY_LEASE_REVOKE:
+		giveback_on_revoke(peer, message->lease_revoke);
+		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_LIST:
 		wrong = lease_on_list(peer, message->lease_list);
 		break;
@@ -367,6 +371,11 @@ void peer_set_member(struct peer *peer, bool member)
 		return;
 	peer->member = member;
 	lease_member_changed(peer);
+}
+
+bool peer_is_usable(const struct peer *peer)
+{
+	return peer->member && peer->state == PEER_UP;
 }
 
 const char *peer_state_name(const struct peer *peer)

@@ -94,6 +94,9 @@ void peer_advertise_all(struct ramsterd *d);
 /* For the membership: whether the peer is one now. */
 void peer_set_member(struct peer *peer, bool member);
 
+/* Whether there can be dealings with it now. */
+bool peer_is_usable(const struct peer *peer);
+
 /* "up", "connecting" or "down". */
 const char *peer_state_name(const struct peer *peer);
 

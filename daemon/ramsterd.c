@@ -30,6 +30,7 @@
 #include "daemon/ramsterd.h"
 #include "daemon/reload.h"
 #include "daemon/reserve.h"
+#include "daemon/revoke.h"
 #include "daemon/tool.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -165,11 +166,17 @@ static void on_lost(void *ctx, uint32_t node, uint64_t pages)
 	log_err("%s: %llu pages were lost with it", node_name(ctx, node), (unsigned long long)pages);
 }
 
+static void on_vacated(void *ctx)
+{
+	ramsterd_tick_soon(ctx);
+}
+
 static const struct kernel_events kernel_events = {
 	.need = on_need,
 	.conn_down = on_conn_down,
 	.peer = on_peer_state,
 	.lost = on_lost,
+	.vacated = on_vacated,
 };
 
 static void on_lender_opened(void *ctx)
@@ -254,7 +261,8 @@ static int start(struct ramsterd *d, const struct options *options)
 	d->door = sidedoor_new(d->loop, options->lender, d->self->number, &door_events, d);
 	d->lend = lend_new(d);
 	d->donor = donor_new(d);
-	if (!d->kernel || !d->door || !d->lend || !d->donor) {
+	d->revoke = revoke_new(d);
+	if (!d->kernel || !d->door || !d->lend || !d->donor || !d->revoke) {
 		log_err("out of memory");
 		return -ENOMEM;
 	}
@@ -291,6 +299,7 @@ static void stop(struct ramsterd *d)
 	uv_run(d->loop, UV_RUN_NOWAIT);
 	kernel_view_clear(&d->view);
 	donor_free(d->donor);
+	revoke_free(d->revoke);
 	lend_free(d->lend);
 }
 

@@ -20,6 +20,7 @@ struct lend;
 struct listener;
 struct membership_ops;
 struct peer;
+struct revoke;
 struct tool;
 
 struct ramsterd {
@@ -40,9 +41,11 @@ struct ramsterd {
 	struct peer *peers[R2NET_MAX_NODES]; /* by node number; NULL: not in @conf, or the local node */
 	struct lend *lend; /* what this node lends */
 	struct donor *donor; /* to whom */
+	struct revoke *revoke; /* who has to give back */
 	struct listener *listener;
 	struct tool *tool;
-	unsigned int spare_ticks; /* lease.c: for how long there has been too much remote space */
+	bool evict; /* giveback.c: all pages are to come home */
+	unsigned int spare_ticks; /* giveback.c: for how long there has been too much remote space */
 	struct number numbers; /* of data connections */
 	uint64_t sessions; /* control connections that came up */
 	uint64_t control_malformed; /* control connections ended by a malformed frame; since start */

@@ -27,7 +27,10 @@ enum ramster_nl_cmd {
 	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD.
 	 */
 	RAMSTER_CMD_PEER_SET,
-	/* PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, SPACE, USED, PAGES, CONNS, RTT_US per peer incarnation. */
+	/*
+	 * PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, LEAVING, SPACE, USED, PAGES, CONNS, RTT_US per peer
+	 * incarnation.
+	 */
 	RAMSTER_CMD_PEER_GET,
 	/* PEER_DEAD (do): NODE, LENDER_INSTANCE. Its extents are dead, its connections are aborted; loads there fail at once. */
 	RAMSTER_CMD_PEER_DEAD,
@@ -46,14 +49,24 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_LEASE_GET,
 	/*
 	 * LEASE_RETURN (do): NODE, LENDER_INSTANCE, COUNT. Gives up to COUNT (at most RAMSTER_NL_MAX_LEASES) empty extents
-	 * of that node back; replies with LEASES: those that the module has forgotten and that the lender may have.
+	 * of that node back, those first that it wants back; replies with LEASES: those that the module has forgotten and
+	 * that the lender may have.
 	 */
 	RAMSTER_CMD_LEASE_RETURN,
+	/*
+	 * LEASE_KEEP (do): NODE, LENDER_INSTANCE, KEEP. No more than KEEP leases of that lender shall stay: the emptiest of the
+	 * others are emptied, to other lenders or, where there is no room, to local RAM, and can be returned then.
+	 * 0xffffffff: all may stay, which is so at first.
+	 */
+	RAMSTER_CMD_LEASE_KEEP,
+	/* HOME (do): COUNT. Brings up to COUNT (0: no more) remote pages home, as long as compressed pages take little RAM. */
+	RAMSTER_CMD_HOME,
 	/* Events. */
 	RAMSTER_CMD_EVENT_NEED, /* NEED: more remote space is wanted */
 	RAMSTER_CMD_EVENT_CONN_DOWN, /* NODE, CONN: the connection failed; the module has let go of it */
 	RAMSTER_CMD_EVENT_PEER, /* NODE, STATE: the peer's state changed */
 	RAMSTER_CMD_EVENT_LOST, /* NODE, PAGES: pages that were lost with that peer */
+	RAMSTER_CMD_EVENT_VACATED, /* a lease that was to be emptied is, or may be: LEASE_RETURN */
 	__RAMSTER_CMD_MAX,
 };
 #define RAMSTER_CMD_MAX (__RAMSTER_CMD_MAX - 1)
@@ -89,6 +102,8 @@ enum ramster_nl_attr {
 	RAMSTER_A_COUNTER, /* nested: COUNTER_NAME, COUNTER_VALUE */
 	RAMSTER_A_COUNTER_NAME, /* string, as documented in docs/abi.md */
 	RAMSTER_A_COUNTER_VALUE, /* u64 */
+	RAMSTER_A_KEEP, /* u32: leases */
+	RAMSTER_A_LEAVING, /* u32: of EXTENTS, those that are to be given back and still are not */
 	__RAMSTER_A_MAX,
 };
 #define RAMSTER_A_MAX (__RAMSTER_A_MAX - 1)

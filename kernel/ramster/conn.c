@@ -58,7 +58,7 @@ void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req)
 	if (!r2net_conn_due(conn))
 		conn->progress = jiffies;
 	req->conn = conn->number;
-	list_add_tail(&req->link, req->type == R2NET_WRITE ? &conn->bulk : &conn->urgent);
+	list_add_tail(&req->link, req->type == R2NET_WRITE || req->bulk ? &conn->bulk : &conn->urgent);
 	conn->nr_queued++;
 	wake_up(&conn->wake);
 }

@@ -33,7 +33,7 @@ struct r2net_conn {
 	u8 window;
 
 	struct list_head urgent; /* READ, PING, FENCE to be sent */
-	struct list_head bulk; /* WRITE to be sent */
+	struct list_head bulk; /* WRITE, and READ that nobody waits for */
 	struct r2net_request *inflight[R2NET_MAX_WINDOW];
 	unsigned int nr_inflight;
 	unsigned int nr_queued;

@@ -47,7 +47,9 @@
 	X(malformed_answers) /* answers that ended their connection */                                                 \
 	X(bad_checksums) /* pages that came back with other bytes than were sent */                                    \
 	X(stale_slots) /* items that the lender answered with ESTALE, ERANGE */                                        \
-	X(pages_lost) /* remote pages that went with their lender or its lease */
+	X(pages_lost) /* remote pages that went with their lender or its lease */                                        \
+	X(pages_home) /* remote pages brought home */                                                                  \
+	X(extents_moved) /* extents whose bytes were copied to another lender */
 
 enum ramster_event {
 #define X(name) COUNT_##name,

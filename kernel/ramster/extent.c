@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * extent.c - the table of the extents that are leased: how they come, go and die.
+ * extent.c - the table of extents: how they are made of leases, open, close and end.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -18,55 +17,278 @@
 #define TABLE_STEP 64 /* extents by which the table grows */
 
 DEFINE_SPINLOCK(extents_lock);
+DEFINE_MUTEX(extents_mutex);
 struct extent **extent_table;
 struct extent_totals extent_totals;
-static unsigned int extent_table_size;
-static DEFINE_MUTEX(table_lock); /* of those who add or forget extents; outside extents_lock */
+unsigned int extent_table_size;
 
-void extent_space_init(struct extent_space *space)
+static LIST_HEAD(groups);
+static unsigned int copies = 1;
+
+/* ---- Groups ---- */
+
+static struct extent_group *group_find(struct r2net_peer *const peers[], unsigned int nr)
+{
+	struct extent_group *group;
+
+	lockdep_assert_held(&extents_lock);
+	list_for_each_entry(group, &groups, link)
+		if (group->nr_peers == nr && !memcmp(group->peers, peers, nr * sizeof(*peers)))
+			return group;
+	return NULL;
+}
+
+static struct extent_group *group_new(struct r2net_peer *const peers[], unsigned int nr)
+{
+	struct extent_group *group = kzalloc(sizeof(*group), GFP_NOIO);
+	unsigned int i;
+
+	if (!group)
+		return NULL;
+	group->nr_peers = nr;
+	for (i = 0; i < nr; i++)
+		group->peers[i] = r2net_peer_get(peers[i]);
+	INIT_LIST_HEAD(&group->extents);
+	for (i = 0; i < EXTENT_MAX_CLASSES; i++)
+		INIT_LIST_HEAD(&group->partial[i]);
+	return group;
+}
+
+static void group_free(struct extent_group *group)
 {
 	unsigned int i;
 
-	memset(space, 0, sizeof(*space));
-	INIT_LIST_HEAD(&space->extents);
-	for (i = 0; i < EXTENT_MAX_CLASSES; i++)
-		INIT_LIST_HEAD(&space->partial[i]);
+	for (i = 0; i < group->nr_peers; i++)
+		r2net_peer_put(group->peers[i]);
+	kfree(group);
 }
 
-bool extent_has_space(const struct extent_space *space)
+static void group_put(struct extent_group *group)
 {
-	return READ_ONCE(space->free_blocks) && !READ_ONCE(space->dead);
-}
-
-void extent_unlink(struct extent *extent)
-{
-	struct extent_space *space = extent_space(extent);
-
 	lockdep_assert_held(&extents_lock);
-	list_del(&extent->link);
-	extent_table[extent->number] = NULL;
-	space->nr--;
-	space->bytes -= extent->size;
-	extent_totals.space -= extent->size;
-	extent_totals.table_bytes -= struct_size(extent, blocks, extent_nr_blocks(extent));
-	if (!extent->dead) {
-		space->free_blocks -= extent_nr_blocks(extent);
-		extent_totals.free_blocks -= extent_nr_blocks(extent);
+	if (--group->refs)
+		return;
+	list_del(&group->link);
+	group_free(group);
+}
+
+struct extent_group *extent_group_of(struct r2net_peer *peers[], unsigned int nr)
+{
+	struct extent_group *group, *new;
+
+	lockdep_assert_held(&extents_mutex);
+	if (nr == 2 && peers[0] > peers[1])
+		swap(peers[0], peers[1]);
+	new = group_new(peers, nr);
+	spin_lock(&extents_lock);
+	group = group_find(peers, nr);
+	if (!group && new) {
+		list_add_tail(&new->link, &groups);
+		swap(group, new);
+	}
+	if (group)
+		group->refs++;
+	spin_unlock(&extents_lock);
+	if (new)
+		group_free(new);
+	return group;
+}
+
+void extent_group_put(struct extent_group *group)
+{
+	spin_lock(&extents_lock);
+	group_put(group);
+	spin_unlock(&extents_lock);
+}
+
+static bool group_takes_writes(const struct extent_group *group)
+{
+	unsigned int i;
+
+	for (i = 0; i < group->nr_peers; i++)
+		if (READ_ONCE(group->peers[i]->state) != RAMSTER_PEER_UP)
+			return false;
+	return group->free_blocks;
+}
+
+struct extent_group *extent_group_next(void)
+{
+	struct extent_group *group, *found = NULL;
+	unsigned int sharers = 0;
+	static u64 turns;
+
+	spin_lock(&extents_lock);
+	list_for_each_entry(group, &groups, link)
+		sharers += group_takes_writes(group) || atomic_read(&group->writes);
+	list_for_each_entry(group, &groups, link)
+		if (group_takes_writes(group) &&
+		    atomic_read(&group->writes) * sharers < max_t(unsigned int, sharers, EXTENT_MAX_WRITES) &&
+		    (!found || group->turn < found->turn))
+			found = group;
+	if (found) {
+		found->turn = ++turns;
+		found->refs++;
+	}
+	spin_unlock(&extents_lock);
+	return found;
+}
+
+void extent_group_write(struct extent_group *group, int nr)
+{
+	atomic_add(nr, &group->writes);
+}
+
+/* ---- Open and closed ---- */
+
+static bool extent_may_open(const struct extent *extent)
+{
+	unsigned int i;
+
+	if (extent->held || !extent->nr_legs || extent->nr_legs < copies || extent->nr_legs != extent->group->nr_peers)
+		return false;
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i]->leaving)
+			return false;
+	return true;
+}
+
+static void extent_open(struct extent *extent)
+{
+	struct extent_group *group = extent->group;
+	unsigned int i, free = extent_nr_blocks(extent) - extent->used_blocks;
+	struct block *block;
+
+	extent->open = true;
+	if (free)
+		list_add(&extent->link, &group->extents);
+	else
+		list_add_tail(&extent->link, &group->extents);
+	group->free_blocks += free;
+	extent_totals.free_blocks += free;
+	for (i = 0; i < extent_nr_blocks(extent); i++) {
+		block = extent->blocks[i];
+		if (block && slot_block_has_room(block))
+			list_add_tail(&block->link, &group->partial[block->class]);
 	}
 }
 
-void extent_release(struct extent *extent)
+static void extent_close(struct extent *extent)
 {
-	r2net_peer_put(extent->peer);
+	unsigned int i, free = extent_nr_blocks(extent) - extent->used_blocks;
+
+	extent->open = false;
+	list_del_init(&extent->link);
+	extent->group->free_blocks -= free;
+	extent_totals.free_blocks -= free;
+	for (i = 0; i < extent_nr_blocks(extent); i++)
+		if (extent->blocks[i])
+			list_del_init(&extent->blocks[i]->link);
+}
+
+static size_t extent_bytes(const struct extent *extent)
+{
+	return struct_size(extent, blocks, extent_nr_blocks(extent));
+}
+
+static void extent_end(struct extent *extent)
+{
+	while (extent->nr_legs)
+		extent_detach(extent, extent->legs[0]);
+	extent_table[extent->number] = NULL;
+	extent_totals.table_bytes -= extent_bytes(extent);
+	group_put(extent->group);
 	kfree(extent);
 }
+
+void extent_settle(struct extent *extent)
+{
+	bool open = extent_may_open(extent);
+
+	lockdep_assert_held(&extents_lock);
+	if (open && !extent->open)
+		extent_open(extent);
+	else if (!open && extent->open)
+		extent_close(extent);
+	if (!open && !extent->held && !extent->used_blocks)
+		extent_end(extent);
+}
+
+void extent_dissolve(struct extent *extent)
+{
+	lockdep_assert_held(&extents_lock);
+	if (extent->open)
+		extent_close(extent);
+	extent_end(extent);
+}
+
+/* ---- Legs ---- */
+
+static u64 extent_missing(const struct extent *extent)
+{
+	return extent->nr_legs && extent->nr_legs < copies ? extent->pages : 0;
+}
+
+void extent_account(struct extent *extent, int pages, int used)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	extent_totals.missing -= extent_missing(extent);
+	extent->pages += pages;
+	extent->used += used;
+	extent_totals.missing += extent_missing(extent);
+	extent_totals.pages += pages;
+	extent_totals.used += used;
+	for (i = 0; i < extent->nr_legs; i++) {
+		extent->legs[i]->peer->space.pages += pages;
+		extent->legs[i]->peer->space.used += used;
+	}
+}
+
+void extent_detach(struct extent *extent, struct lease *lease)
+{
+	struct lease_space *space = &lease->peer->space;
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	extent_totals.missing -= extent_missing(extent);
+	for (i = 0; extent->legs[i] != lease; i++)
+		;
+	extent->legs[i] = extent->legs[--extent->nr_legs];
+	extent_totals.missing += extent_missing(extent);
+	space->pages -= extent->pages;
+	space->used -= extent->used;
+	if (lease->leaving)
+		extent_totals.moving -= lease->size;
+	space->backing--;
+	lease->extent = NULL;
+	lease_put(lease);
+}
+
+void extent_attach(struct extent *extent, struct lease *lease)
+{
+	struct lease_space *space = &lease->peer->space;
+
+	lockdep_assert_held(&extents_lock);
+	extent_totals.missing -= extent_missing(extent);
+	extent->legs[extent->nr_legs++] = lease;
+	extent_totals.missing += extent_missing(extent);
+	space->pages += extent->pages;
+	space->used += extent->used;
+	space->backing++;
+	if (lease->leaving)
+		extent_totals.moving += lease->size;
+	lease->extent = extent;
+}
+
+/* ---- The table ---- */
 
 static int table_grow(void)
 {
 	unsigned int size = extent_table_size + TABLE_STEP;
 	struct extent **bigger, **old;
 
-	lockdep_assert_held(&table_lock);
+	lockdep_assert_held(&extents_mutex);
 	if (size > MAX_EXTENTS)
 		return -ENOSPC;
 	bigger = kvcalloc(size, sizeof(*bigger), GFP_KERNEL);
@@ -83,14 +305,13 @@ static int table_grow(void)
 	return 0;
 }
 
-/* Room in the table for @nr more extents. */
-static int table_reserve(unsigned int nr)
+int extent_table_reserve(unsigned int nr)
 {
 	unsigned int i, room = 0;
 	int err;
 
 	for (i = 0; i < extent_table_size; i++)
-		room += !extent_table[i];
+		room += !READ_ONCE(extent_table[i]);
 	for (; room < nr; room += TABLE_STEP) {
 		err = table_grow();
 		if (err)
@@ -99,216 +320,122 @@ static int table_reserve(unsigned int nr)
 	return 0;
 }
 
-/* The lender may give an id anew while the pages of its former lease are still here. */
-static bool extent_known(struct r2net_peer *peer, const struct ramster_nl_lease *lease)
-{
-	struct extent *extent;
-	bool known = false;
+/* ---- Extents from leases ---- */
 
-	spin_lock(&extents_lock);
-	list_for_each_entry(extent, &peer->space.extents, link)
-		known |= extent->id == lease->extent && extent->generation == lease->generation;
-	spin_unlock(&extents_lock);
-	return known;
+static unsigned int peer_spare(const struct r2net_peer *peer)
+{
+	return peer->space.nr - peer->space.backing;
 }
 
-static bool lease_is_twice(const struct ramster_nl_lease *leases, unsigned int nr)
+/* A free lease of the peer that has most of them, but not of @not; NULL if there is none. @size: 0 = any */
+static struct lease *spare_lease(const struct r2net_peer * not, u32 size)
 {
-	unsigned int i;
+	struct lease *lease, *best = NULL;
 
+	lockdep_assert_held(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link) {
+		if (!lease_is_free(lease) || lease->peer == not || (size && lease->size != size))
+			continue;
+		if (!best || peer_spare(lease->peer) > peer_spare(best->peer))
+			best = lease;
+	}
+	return best;
+}
+
+/* Fills in the legs for a new extent. Returns false if there are not enough. */
+static bool spare_legs(struct lease *legs[], unsigned int nr)
+{
+	legs[0] = spare_lease(NULL, 0);
+	if (legs[0] && nr > 1)
+		legs[1] = spare_lease(legs[0]->peer, legs[0]->size);
+	return legs[nr - 1] && legs[0];
+}
+
+static bool extent_new(struct lease *const legs[], unsigned int nr)
+{
+	struct r2net_peer *peers[EXTENT_MAX_COPIES] = { legs[0]->peer, nr > 1 ? legs[1]->peer : NULL };
+	struct extent_group *group = extent_group_of(peers, nr);
+	u32 size = legs[0]->size;
+	struct extent *extent = kzalloc(struct_size(extent, blocks, size / EXTENT_BLOCK_SIZE), GFP_NOIO);
+	unsigned int i, number;
+	bool free = group && extent;
+
+	spin_lock(&extents_lock);
 	for (i = 0; i < nr; i++)
-		if (leases[i].extent == leases[nr].extent)
-			return true;
-	return false;
+		free &= lease_is_free(legs[i]); /* none was lost meanwhile */
+	for (number = 0; number < extent_table_size && extent_table[number]; number++)
+		;
+	if (free && number < extent_table_size) {
+		INIT_LIST_HEAD(&extent->link);
+		extent->size = size;
+		extent->group = group;
+		extent->number = number;
+		extent_table[number] = extent;
+		extent_totals.table_bytes += extent_bytes(extent);
+		for (i = 0; i < nr; i++)
+			extent_attach(extent, legs[i]);
+		extent_settle(extent);
+		extent = NULL;
+		group = NULL;
+	}
+	if (group)
+		group_put(group);
+	spin_unlock(&extents_lock);
+	kfree(extent);
+	return !extent && !group;
 }
 
-static struct extent *extent_new(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *lease)
+bool extent_compose(void)
 {
-	struct extent *extent = kzalloc(struct_size(extent, blocks, size / EXTENT_BLOCK_SIZE), GFP_KERNEL);
+	struct lease *legs[EXTENT_MAX_COPIES] = { NULL };
+	unsigned int nr = READ_ONCE(copies);
+	bool made = false, found;
 
-	if (!extent)
-		return NULL;
-	extent->id = lease->extent;
-	extent->generation = lease->generation;
-	extent->size = size;
-	extent->peer = r2net_peer_get(peer);
-	return extent;
+	mutex_lock(&extents_mutex);
+	for (;;) {
+		spin_lock(&extents_lock);
+		found = spare_legs(legs, nr);
+		spin_unlock(&extents_lock);
+		/* Leases are freed under the mutex, as long as they are not lost. */
+		if (!found || !extent_new(legs, nr))
+			break;
+		made = true;
+	}
+	mutex_unlock(&extents_mutex);
+	return made;
 }
 
-/* Makes an extent of each lease, none of which may be known. */
-static int extents_new(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr,
-		       struct list_head *extents)
+void extent_set_copies(unsigned int nr)
 {
-	struct extent *extent;
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		if (extent_known(peer, &leases[i]) || lease_is_twice(leases, i))
-			return -EEXIST;
-		extent = extent_new(peer, size, &leases[i]);
-		if (!extent)
-			return -ENOMEM;
-		list_add_tail(&extent->link, extents);
-	}
-	return 0;
-}
-
-static void extent_link(struct extent *extent)
-{
-	struct extent_space *space = extent_space(extent);
-	unsigned int number;
-
-	lockdep_assert_held(&table_lock);
-	for (number = 0; extent_table[number]; number++)
-		;
 	spin_lock(&extents_lock);
-	extent->number = number;
-	extent_table[number] = extent;
-	list_add(&extent->link, &space->extents); /* before the full ones */
-	space->nr++;
-	space->bytes += extent->size;
-	space->free_blocks += extent_nr_blocks(extent);
-	extent_totals.space += extent->size;
-	extent_totals.free_blocks += extent_nr_blocks(extent);
-	extent_totals.table_bytes += struct_size(extent, blocks, extent_nr_blocks(extent));
-	spin_unlock(&extents_lock);
-}
-
-int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr)
-{
-	struct extent *extent, *next;
-	LIST_HEAD(extents);
-	int err;
-
-	if (size < R2NET_EXTENT_MIN || size > R2NET_EXTENT_MAX || size % R2NET_EXTENT_MIN)
-		return -EINVAL;
-	mutex_lock(&table_lock);
-	err = extents_new(peer, size, leases, nr, &extents);
-	if (!err)
-		err = table_reserve(nr);
-	list_for_each_entry_safe(extent, next, &extents, link) {
-		list_del(&extent->link);
-		if (err)
-			extent_release(extent);
-		else
-			extent_link(extent);
-	}
-	mutex_unlock(&table_lock);
-	if (!err)
-		slot_refill(GFP_KERNEL);
-	return err;
-}
-
-unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *leases, unsigned int max)
-{
-	struct extent *extent, *next;
-	unsigned int nr = 0;
-	LIST_HEAD(gone);
-
-	mutex_lock(&table_lock);
-	spin_lock(&extents_lock);
-	list_for_each_entry_safe(extent, next, &peer->space.extents, link) {
-		if (nr == max)
-			break;
-		if (extent->used_blocks)
+	copies = nr;
+	extent_totals.missing = 0;
+	for (i = 0; i < extent_table_size; i++) {
+		if (!extent_table[i])
 			continue;
-		extent_unlink(extent);
-		list_add(&extent->link, &gone);
-		leases[nr].extent = extent->id;
-		leases[nr++].generation = extent->generation;
+		extent_totals.missing += extent_missing(extent_table[i]);
+		extent_settle(extent_table[i]);
 	}
 	spin_unlock(&extents_lock);
-	mutex_unlock(&table_lock);
-	list_for_each_entry_safe(extent, next, &gone, link)
-		extent_release(extent);
-	return nr;
 }
 
-unsigned int extent_list(struct r2net_peer *peer, unsigned int *from, u32 *size, struct ramster_nl_lease *leases,
-			 unsigned int max)
+unsigned int extent_copies(void)
 {
-	const struct extent *extent;
-	unsigned int nr = 0, number;
-
-	*size = 0;
-	spin_lock(&extents_lock);
-	/* By their numbers, which stay while extents come and go between one call and the next. */
-	for (number = *from; number < extent_table_size; number++) {
-		extent = extent_table[number];
-		if (!extent || extent->peer != peer)
-			continue;
-		if (nr == max || (*size && *size != extent->size))
-			break;
-		*size = extent->size;
-		leases[nr].extent = extent->id;
-		leases[nr++].generation = extent->generation;
-	}
-	*from = number;
-	spin_unlock(&extents_lock);
-	return nr;
+	return READ_ONCE(copies);
 }
 
-u64 extent_dead(struct r2net_peer *peer)
-{
-	struct extent_space *space = &peer->space;
-	struct extent *extent, *next;
-	LIST_HEAD(gone);
-	u64 lost = 0;
-
-	mutex_lock(&table_lock);
-	spin_lock(&extents_lock);
-	if (!space->dead) {
-		lost = space->pages - space->lost;
-		space->dead = true;
-		extent_totals.free_blocks -= space->free_blocks;
-		space->free_blocks = 0;
-	}
-	list_for_each_entry_safe(extent, next, &space->extents, link) {
-		extent->dead = true;
-		if (extent->used_blocks)
-			continue;
-		extent_unlink(extent);
-		list_add(&extent->link, &gone);
-	}
-	spin_unlock(&extents_lock);
-	mutex_unlock(&table_lock);
-	list_for_each_entry_safe(extent, next, &gone, link)
-		extent_release(extent);
-	return lost;
-}
-
-u64 extent_lost(void *entry)
-{
-	struct remote_location loc = entry_location(entry);
-	struct extent_space *space;
-	struct extent *extent;
-	unsigned int i, nr;
-	u64 lost = 0;
-
-	spin_lock(&extents_lock);
-	extent = extent_table[loc.extent];
-	nr = extent_nr_blocks(extent);
-	space = extent_space(extent);
-	if (!extent->dead && !space->dead) {
-		extent->dead = true;
-		space->free_blocks -= nr - extent->used_blocks;
-		extent_totals.free_blocks -= nr - extent->used_blocks;
-		list_move_tail(&extent->link, &space->extents);
-		for (i = 0; i < nr; i++) {
-			if (!extent->blocks[i])
-				continue;
-			list_del_init(&extent->blocks[i]->link);
-			lost += extent->blocks[i]->pages;
-		}
-		space->lost += lost;
-	}
-	spin_unlock(&extents_lock);
-	return lost;
-}
+/* ---- Gauges ---- */
 
 u64 extent_pages(void)
 {
 	return READ_ONCE(extent_totals.pages);
+}
+
+u64 extent_pages_missing(void)
+{
+	return READ_ONCE(extent_totals.missing);
 }
 
 u64 extent_used_bytes(void)
@@ -326,21 +453,14 @@ u64 extent_free_bytes(void)
 	return READ_ONCE(extent_totals.free_blocks) * EXTENT_BLOCK_SIZE;
 }
 
+u64 extent_moving_bytes(void)
+{
+	return READ_ONCE(extent_totals.moving);
+}
+
 u64 extent_table_bytes(void)
 {
 	return READ_ONCE(extent_totals.table_bytes) + extent_table_size * sizeof(*extent_table);
-}
-
-void extent_space_read(struct extent_space *space, struct extent_space *copy)
-{
-	spin_lock(&extents_lock);
-	copy->nr = space->nr;
-	copy->bytes = space->bytes;
-	copy->free_blocks = space->free_blocks;
-	copy->used = space->used;
-	copy->pages = space->pages;
-	copy->dead = space->dead;
-	spin_unlock(&extents_lock);
 }
 
 int extent_init(void)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * extent.h - the remote memory that this node leases.
+ * extent.h - the remote memory that pages are put into.
  *
- * An extent is a range of a donor's RAM, cut into blocks of EXTENT_BLOCK_SIZE bytes, and these into slots (slot.h).
+ * An extent is backed by a lease, or by several with the same bytes (its legs: one for each copy that is kept). It is cut
+ * into blocks of EXTENT_BLOCK_SIZE bytes, and these into slots (slot.h). Slots are given out while it is open: none of its
+ * leases is wanted back or lost, and it has as many as there shall be copies.
  *
- * One plain spinlock, extents_lock, inside any pool's xa_lock guards extents and slots: frees come from under spinlocks. No function
- * here sleeps unless it says so.
+ * One plain spinlock, extents_lock, inside any pool's xa_lock guards leases, extents and slots: frees come from under spinlocks.
+ * No function here sleeps unless it says so.
  */
 #ifndef _RAMSTER_EXTENT_H
 #define _RAMSTER_EXTENT_H
@@ -13,83 +15,42 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#include "ramster_nl.h"
-
+struct extent_group;
 struct r2net_peer;
 
 #define EXTENT_BLOCK_SIZE (128U << 10)
 #define EXTENT_MAX_CLASSES 40
-
-/* One peer's extents, as its peer holds them. */
-struct extent_space {
-	struct list_head extents; /* struct extent */
-	struct list_head partial[EXTENT_MAX_CLASSES]; /* struct block with a free slot, by class */
-	unsigned int nr; /* extents */
-	u64 bytes; /* leased */
-	u64 free_blocks; /* without a class */
-	u64 used; /* bytes of slots in use */
-	u64 pages;
-	u64 lost; /* of these, pages in extents that the lender does not know */
-	bool dead;
-};
-
-void extent_space_init(struct extent_space *space);
+#define EXTENT_MAX_COPIES 2
+#define EXTENT_MAX_WRITES 6 /* batches under way to all groups together */
 
 /**
- * extent_add - take leases into use
- * @peer: the lender's peer; each extent takes a reference
- * @size: bytes of each
- * @leases: @nr of them
+ * extent_group_next - where to send pages next
  *
- * May sleep. All or none. Returns 0, -EEXIST for a lease that is known already, -EINVAL for a bad size, -ENOSPC when
- * the table is full, or -ENOMEM.
+ * Goes round the groups that have room and whose peers are all up, so that load spreads over them, and passes those that
+ * have their share of EXTENT_MAX_WRITES: one that has stopped to answer must not hold them all. Returns it with a
+ * reference, or NULL.
  */
-int extent_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *leases, unsigned int nr);
+struct extent_group *extent_group_next(void);
+void extent_group_put(struct extent_group *group);
 
-/**
- * extent_return - forget empty extents of a peer, so that their leases can end
- * @leases: room for @max
- *
- * May sleep. Returns how many it forgot.
- */
-unsigned int extent_return(struct r2net_peer *peer, struct ramster_nl_lease *leases, unsigned int max);
+/* A batch to the group is under way (@nr 1), or is no more (-1). */
+void extent_group_write(struct extent_group *group, int nr);
 
-/**
- * extent_list - the leases of a peer
- * @from: where in the table to begin, at first 0; left where the next call is to begin
- * @size: where the size of the extents is left; a list stops where the size changes
- *
- * Returns how many were written to @leases.
- */
-unsigned int extent_list(struct r2net_peer *peer, unsigned int *from, u32 *size, struct ramster_nl_lease *leases,
-			 unsigned int max);
+/* Makes extents of spare leases. May sleep. Returns whether it made one. */
+bool extent_compose(void);
 
-/**
- * extent_dead - a peer's memory is gone
- *
- * Pins of its slots fail from now on. Empty extents go at once, the others when their last page is freed.
- * May sleep. Returns how many pages were lost.
- */
-u64 extent_dead(struct r2net_peer *peer);
-
-/**
- * extent_lost - the lender does not know the lease of the extent that @entry, pinned, lies in
- *
- * What is there is lost: pins of its slots fail from now on, and no slot there is given out. Returns how many pages that
- * was; 0 if it was known.
- */
-u64 extent_lost(void *entry);
-
-/* Whether a zpage of any size would find space with that peer. */
-bool extent_has_space(const struct extent_space *space);
+/* How many lenders shall have each page: 1 ... EXTENT_MAX_COPIES. */
+void extent_set_copies(unsigned int copies);
+unsigned int extent_copies(void);
 
 /* Gauges. */
 u64 extent_pages(void);
+u64 extent_pages_missing(void); /* of these, that have fewer copies than they shall */
 u64 extent_used_bytes(void);
 u64 extent_space_bytes(void);
-u64 extent_free_bytes(void); /* in blocks without a class, of living peers */
+u64 extent_free_bytes(void); /* in blocks without a class, of open extents */
+u64 extent_moving_bytes(void); /* of extents that lenders want back */
 u64 extent_table_bytes(void);
-void extent_space_read(struct extent_space *space, struct extent_space *copy); /* the numbers only */
 
 /* Slots included. May sleep. When it ends no extent is left. */
 int extent_init(void);

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * extent_table.h - what extent.c and slot.c share: the table of extents, and the blocks that they are cut into.
+ * extent_table.h - what lease.c, extent.c, slot.c and move.c share: leases, the extents that they back, and the blocks
+ * that these are cut into. All under extents_lock, where it does not say otherwise.
  */
 #ifndef _RAMSTER_EXTENT_TABLE_H
 #define _RAMSTER_EXTENT_TABLE_H
 
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "extent.h"
+#include "lease.h"
 #include "peer.h"
+#include "r2net.h"
+#include "slot.h"
 
 struct block_owner {
 	u8 pool;
@@ -18,7 +23,7 @@ struct block_owner {
 } __packed;
 
 struct block {
-	struct list_head link; /* in extent_space.partial while a slot is free */
+	struct list_head link; /* in extent_group.partial while a slot is free and the extent is open */
 	struct extent *extent;
 	u16 number; /* in its extent */
 	u16 class;
@@ -31,42 +36,123 @@ struct block {
 	unsigned long slots[]; /* bitmap of used slots; behind it the checksums, then the owners */
 };
 
-struct extent {
-	struct list_head link; /* in extent_space.extents */
-	struct r2net_peer *peer;
+/* A range of a lender's memory. It is freed when it is dead or given back, backs nothing and has no pins. */
+struct lease {
+	struct list_head link; /* in extent_leases */
+	struct r2net_peer *peer; /* a reference */
+	struct extent *extent; /* whose bytes are there; NULL: it is spare */
 	u32 id;
 	u32 generation;
 	u32 size;
+	u32 serial; /* of no other lease */
+	u32 pins; /* requests that name it */
+	unsigned long retry; /* jiffies before which it is not tried again to empty or to restore it; 0: none */
+	unsigned long since; /* jiffies when it began to leave */
+	bool leaving; /* the lender wants it back */
+	bool dead; /* the lender does not have it any more */
+};
+
+/* Slots whose bytes are with one lender, or with each of several. */
+struct extent {
+	struct list_head link; /* in its group's extents while it is open */
+	struct extent_group *group; /* a reference */
+	struct lease *legs[EXTENT_MAX_COPIES]; /* the first nr_legs: each has all the bytes */
+	unsigned int nr_legs; /* 0: it is dead */
+	u32 size;
 	u32 number; /* in the table */
+	u32 used; /* bytes of slots */
+	u32 pages;
 	u16 used_blocks;
-	bool dead;
+	bool open; /* slots may be given out */
+	bool held; /* move.c works on it: it stays as it is */
 	struct block *blocks[];
 };
 
-/* All under extents_lock. */
+/* The open extents that are with the same lenders: what is sent to one of them goes to all of its peers. */
+struct extent_group {
+	struct list_head link; /* in the list of groups */
+	unsigned int refs; /* extents, and who sends to it */
+	unsigned int nr_peers;
+	struct r2net_peer *peers[EXTENT_MAX_COPIES]; /* by their addresses; a reference each */
+	struct list_head extents; /* those with room before the full ones */
+	struct list_head partial[EXTENT_MAX_CLASSES]; /* struct block with a free slot, by class */
+	u64 free_blocks; /* without a class */
+	u64 turn; /* when it was chosen last */
+	atomic_t writes; /* batches under way; changed without the lock */
+};
+
 extern spinlock_t extents_lock;
-extern struct extent **extent_table; /* by extent.number; grows */
+extern struct mutex extents_mutex; /* of those who add, compose, move or give back; outside extents_lock */
+extern struct list_head extent_leases;
+extern struct extent **extent_table; /* by extent.number; grows under both locks */
+extern unsigned int extent_table_size;
 extern struct extent_totals {
 	u64 pages;
 	u64 used; /* bytes of slots */
 	u64 space; /* bytes leased */
-	u64 free_blocks; /* of living peers */
-	u64 table_bytes; /* of blocks and extents */
+	u64 free_blocks; /* of open extents */
+	u64 moving; /* bytes of extents that are to leave a lender */
+	u64 missing; /* pages of living extents with fewer legs than wanted */
+	u64 table_bytes; /* of blocks, extents and leases */
 } extent_totals;
-
-static inline struct extent_space *extent_space(const struct extent *extent)
-{
-	return &extent->peer->space;
-}
 
 static inline unsigned int extent_nr_blocks(const struct extent *extent)
 {
 	return extent->size / EXTENT_BLOCK_SIZE;
 }
 
-/* Takes an extent without blocks out of every list and table. Under extents_lock; then extent_release() without. */
-void extent_unlink(struct extent *extent);
-/* May run under spinlocks. */
-void extent_release(struct extent *extent);
+/*
+ * Whatever changes an extent or its leases calls this at its end: opens it, closes it, or frees it when it is empty and may not
+ * be open. The extent may be gone afterwards.
+ */
+void extent_settle(struct extent *extent);
+
+/* Ends an extent in which no block is used; its leases are spare then. */
+void extent_dissolve(struct extent *extent);
+
+/* Pages and bytes of slots come (or, negative, go). */
+void extent_account(struct extent *extent, int pages, int used);
+
+/* Takes a leg away, and the lease backs nothing any more; extent_settle() is still due. */
+void extent_detach(struct extent *extent, struct lease *lease);
+/* The lease, which is spare, has all the bytes, too; extent_settle() is still due. */
+void extent_attach(struct extent *extent, struct lease *lease);
+
+/* A reference to the group of these peers, which it sorts, or NULL. Under extents_mutex alone. May sleep. */
+struct extent_group *extent_group_of(struct r2net_peer *peers[], unsigned int nr);
+
+/* Makes room in the table for @nr more extents. Under extents_mutex alone. May sleep. Returns 0, -ENOSPC or -ENOMEM. */
+int extent_table_reserve(unsigned int nr);
+
+/* Whether a slot of the block can be given out. */
+bool slot_block_has_room(const struct block *block);
+
+/* slot.c for move.c: blocks of a held extent, without extents_lock. */
+
+#define BLOCK_PIECE 4096U /* bytes in which a block is copied */
+#define BLOCK_PIECES (EXTENT_BLOCK_SIZE / BLOCK_PIECE)
+
+static_assert(BLOCK_PIECES <= 32 && BLOCK_PIECES <= R2NET_MAX_ITEMS && BLOCK_PIECE <= R2NET_MAX_ITEM_LEN);
+
+/**
+ * slot_block_pin - keep a block as it is, to copy it
+ * @pieces: bit by piece of BLOCK_PIECE bytes: which hold bytes of a page. 0: none, and nothing is pinned; else the block is, twice,
+ *	    and each of the leases
+ *
+ * Returns 0, or -EAGAIN while WRITEs to it are under way.
+ */
+int slot_block_pin(struct extent *extent, unsigned int number, struct lease *from, struct lease *to, u32 *pieces);
+/* Ends one of the two pins, and that of the lease. */
+void slot_block_unpin(struct extent *extent, unsigned int number, struct lease *lease);
+
+/* The pages whose slots are in a block, from slot *@from on, which is left behind the last. Returns how many, up to @max. */
+unsigned int slot_block_owners(struct extent *extent, unsigned int number, unsigned int *from,
+			       struct extent_owner *owners, unsigned int max);
+
+/* The lease ends here if nothing holds it. */
+void lease_put(struct lease *lease);
+
+/* Whether a lease can back an extent from now on. */
+bool lease_is_free(const struct lease *lease);
 
 #endif

@@ -8,6 +8,7 @@
 #include <linux/gfp.h>
 #include <linux/mempool.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "counters.h"
@@ -24,6 +25,7 @@ static_assert(FETCH_MAX <= R2NET_MAX_ITEMS);
 
 struct fetch_page {
 	void *entry; /* pinned */
+	struct lease *lease; /* pinned */
 	struct zpage *zpage; /* a reference; NULL: it is the load's page */
 	u32 checksum;
 };
@@ -31,7 +33,8 @@ struct fetch_page {
 struct fetch {
 	struct r2net_request req;
 	struct r2net_peer *peer; /* kept by the pins */
-	struct tmem_load *load; /* for the first page; NULL if all are read ahead */
+	struct tmem_load *load; /* for the first page; NULL if nobody waits for one */
+	bool home; /* of fetch_home() */
 	unsigned int nr;
 	struct r2net_item items[FETCH_MAX];
 	struct fetch_page pages[FETCH_MAX];
@@ -44,6 +47,8 @@ static mempool_t *fetches;
 static DEFINE_SPINLOCK(backlog_lock);
 static LIST_HEAD(backlog);
 static atomic_t under_way; /* READs */
+static atomic_t homing; /* of these, of fetch_home() */
+static DECLARE_WAIT_QUEUE_HEAD(homed);
 
 static void backlog_retry(struct work_struct *work)
 {
@@ -71,6 +76,10 @@ static void backlog_add(struct tmem_load *load)
 
 static void fetch_free(struct fetch *fetch)
 {
+	if (fetch->home) {
+		atomic_dec(&homing);
+		wake_up(&homed);
+	}
 	mempool_free(fetch, fetches);
 	atomic_dec(&under_way);
 	/* Pairs with the one in backlog_add(): either sees what the other did. */
@@ -101,19 +110,21 @@ static void fetch_item(struct r2net_request *req, unsigned int i, int err, const
 	if (!err)
 		err = fetch_check(fetch, i, bytes);
 	if (err == -ESTALE)
-		r2net_peer_stale(fetch->peer, page->entry);
+		r2net_peer_stale(fetch->peer, page->lease);
 	else if (err == -ERANGE)
 		count(stale_slots);
 	if (err)
 		err = -EIO;
 	if (page->zpage) {
-		tmem_fetched(page->zpage, bytes, length, err);
+		tmem_fetched(page->zpage, bytes, length, err, slot_lease_serial(page->lease));
 		return;
 	}
 	if (!err)
 		err = zcache_decompress(entry_location(page->entry).compressor, bytes, length, load->page);
 	if (!err)
 		count(loads_remote);
+	if (err && tmem_load_again(load, slot_lease_serial(page->lease)))
+		return;
 	latency_count(LATENCY_REMOTE, load->start);
 	tmem_load_done(load, err);
 }
@@ -124,7 +135,7 @@ static void fetch_release(struct r2net_request *req)
 	unsigned int i;
 
 	for (i = 0; i < fetch->nr; i++) {
-		slot_unpin(fetch->pages[i].entry);
+		slot_unpin(fetch->pages[i].entry, fetch->pages[i].lease);
 		if (fetch->pages[i].zpage)
 			zpage_put(fetch->pages[i].zpage);
 	}
@@ -133,7 +144,7 @@ static void fetch_release(struct r2net_request *req)
 
 static const struct r2net_request_ops fetch_ops = { .item = fetch_item, .release = fetch_release };
 
-static struct fetch *fetch_new(struct tmem_load *load)
+static struct fetch *fetch_new(struct tmem_load *load, bool home)
 {
 	/* Reading ahead must not use up what loads that wait may need. */
 	struct fetch *fetch = load ? mempool_alloc(fetches, FETCH_GFP) : kmem_cache_alloc(fetch_cache, FETCH_GFP);
@@ -141,26 +152,34 @@ static struct fetch *fetch_new(struct tmem_load *load)
 	if (!fetch)
 		return NULL;
 	atomic_inc(&under_way);
+	if (home)
+		atomic_inc(&homing);
 	memset(&fetch->req, 0, sizeof(fetch->req));
 	fetch->req.ops = &fetch_ops;
 	fetch->req.type = R2NET_READ;
 	fetch->req.items = fetch->items;
 	fetch->req.patient = load && load->patient;
+	fetch->req.bulk = home;
 	fetch->peer = NULL;
 	fetch->load = load;
+	fetch->home = home;
 	fetch->nr = 0;
 	return fetch;
 }
 
 static void fetch_add(struct fetch *fetch, void *entry, struct zpage *zpage, const struct extent_slot *slot)
 {
+	const struct slot_leg *leg = &slot->legs[0];
+
+	fetch->peer = leg->peer;
 	fetch->items[fetch->nr] = (struct r2net_item){
-		.extent = cpu_to_le32(slot->extent),
-		.generation = cpu_to_le32(slot->generation),
+		.extent = cpu_to_le32(leg->extent),
+		.generation = cpu_to_le32(leg->generation),
 		.offset = cpu_to_le32(slot->offset),
 		.length = cpu_to_le32(slot->length),
 	};
-	fetch->pages[fetch->nr] = (struct fetch_page){ .entry = entry, .zpage = zpage, .checksum = slot->checksum };
+	fetch->pages[fetch->nr] =
+		(struct fetch_page){ .entry = entry, .lease = leg->lease, .zpage = zpage, .checksum = slot->checksum };
 	fetch->nr++;
 }
 
@@ -183,52 +202,58 @@ static void fetch_submit(struct fetch *fetch)
 }
 
 /*
- * Adds planned pages to @fetch as long as they lie with its peer, sends it, and goes on with the next peer's. @fetch is NULL
- * if there is no page yet.
+ * Adds a page to *@fetch if it lies with its peer; else sends that and begins another. *@fetch may be NULL. Returns false if
+ * no READ is to be had.
  */
-static void fetch_plan(struct tmem_pool *pool, struct fetch *fetch, const struct prefetch_plan *plan)
+static bool fetch_page(struct fetch **fetch, struct tmem_pool *pool, unsigned long index, bool home)
 {
 	struct extent_slot slot;
 	struct zpage *zpage;
-	unsigned int i = 0;
 
-	while (i < plan->nr) {
-		if (!fetch)
-			fetch = fetch_new(NULL);
-		if (!fetch)
-			return;
-		zpage = tmem_fetch_ahead(pool, plan->start + (long)i * plan->step, &fetch->peer, &slot);
-		if (zpage == ERR_PTR(-EXDEV)) {
-			fetch_submit(fetch);
-			fetch = NULL;
-			continue;
-		}
-		i++;
-		if (!zpage)
-			continue;
-		count(prefetch_pages);
-		fetch_add(fetch, zpage->remote, zpage, &slot);
-		if (fetch->nr == FETCH_MAX) {
-			fetch_submit(fetch);
-			fetch = NULL;
-		}
+	for (;;) {
+		if (!*fetch)
+			*fetch = fetch_new(NULL, home);
+		if (!*fetch)
+			return false;
+		zpage = tmem_fetch_ahead(pool, index, home, (*fetch)->peer, &slot);
+		if (zpage != ERR_PTR(-EXDEV))
+			break;
+		fetch_submit(*fetch);
+		*fetch = NULL;
 	}
+	if (!zpage)
+		return true;
+	if (!home)
+		count(prefetch_pages);
+	fetch_add(*fetch, zpage->remote, zpage, &slot);
+	if ((*fetch)->nr == FETCH_MAX) {
+		fetch_submit(*fetch);
+		*fetch = NULL;
+	}
+	return true;
+}
+
+static void fetch_plan(struct tmem_pool *pool, struct fetch *fetch, const struct prefetch_plan *plan)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->nr; i++)
+		if (!fetch_page(&fetch, pool, plan->start + (long)i * plan->step, false))
+			return;
 	if (fetch)
 		fetch_submit(fetch);
 }
 
-void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot,
-		const struct prefetch_plan *plan)
+void fetch_load(struct tmem_load *load, void *entry, const struct extent_slot *slot, const struct prefetch_plan *plan)
 {
 	struct tmem_pool *pool = load->pool;
-	struct fetch *fetch = fetch_new(load);
+	struct fetch *fetch = fetch_new(load, false);
 
 	if (!fetch) {
-		slot_unpin(entry);
+		slot_unpin(entry, slot->legs[0].lease);
 		backlog_add(load);
 		return;
 	}
-	fetch->peer = peer;
 	fetch_add(fetch, entry, NULL, slot);
 	/* Other loads may come to wait for what is read ahead, and they have less patience. */
 	if (load->patient) {
@@ -242,6 +267,23 @@ void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan)
 {
 	if (plan->nr)
 		fetch_plan(pool, NULL, plan);
+}
+
+void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr)
+{
+	struct fetch *fetch = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!fetch_page(&fetch, pool, indices[i], true))
+			return;
+	if (fetch)
+		fetch_submit(fetch);
+}
+
+bool fetch_home_wait(unsigned int max, unsigned long timeout)
+{
+	return wait_event_idle_timeout(homed, atomic_read(&homing) <= max, timeout);
 }
 
 int fetch_init(void)

@@ -15,17 +15,26 @@ struct tmem_pool;
  * fetch_load - read a page for a load, and perhaps some behind it
  * @load: ends with load->done()
  * @entry: the index's; its slot is pinned, and this takes the pin over
- * @peer: where the slot is; the pin keeps it
- * @slot: its place
+ * @slot: its place, with one peer
  * @plan: what to read ahead
  *
  * Never sleeps, does not wait. When all READs are in use the load is begun again once one is free.
  */
-void fetch_load(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot,
-		const struct prefetch_plan *plan);
+void fetch_load(struct tmem_load *load, void *entry, const struct extent_slot *slot, const struct prefetch_plan *plan);
 
 /* Reads the remote ones of the planned pages ahead, as far as memory and peers allow. Never sleeps, does not wait. */
 void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan);
+
+/**
+ * fetch_home - bring remote pages home: each that comes is local again
+ * @indices: @nr of them
+ *
+ * Never sleeps, does not wait. What is not remote, or finds no memory, is left as it is.
+ */
+void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr);
+
+/* Sleeps until at most @max READs of fetch_home() are under way, for @timeout jiffies at most. Returns whether that is so. */
+bool fetch_home_wait(unsigned int max, unsigned long timeout);
 
 /* May sleep. */
 int fetch_init(void);

@@ -9,6 +9,7 @@
 #include "compress.h"
 #include "counters.h"
 #include "extent.h"
+#include "move.h"
 #include "fetch.h"
 #include "frontswap.h"
 #include "netlink.h"
@@ -33,6 +34,7 @@ static char compressor[16] = "lzo";
 static unsigned int remotify_percent = 40;
 static unsigned int local_max_percent = 50;
 static unsigned int low_water_mb = 32;
+static unsigned int copies = 1;
 
 static int compressor_set(const char *value, const struct kernel_param *kp)
 {
@@ -86,6 +88,26 @@ static int low_water_set(const char *value, const struct kernel_param *kp)
 static const struct kernel_param_ops low_water_ops = { .set = low_water_set, .get = param_get_uint };
 module_param_cb(low_water_mb, &low_water_ops, &low_water_mb, 0644);
 MODULE_PARM_DESC(low_water_mb, "MiB of free remote space that are kept leased (default 32)");
+
+static int copies_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int nr;
+	int err = kstrtouint(value, 0, &nr);
+
+	if (!err && (nr < 1 || nr > EXTENT_MAX_COPIES))
+		err = -EINVAL;
+	if (err)
+		return err;
+	copies = nr;
+	extent_set_copies(nr);
+	if (ready)
+		move_wake();
+	return 0;
+}
+
+static const struct kernel_param_ops copies_ops = { .set = copies_set, .get = param_get_uint };
+module_param_cb(copies, &copies_ops, &copies, 0644);
+MODULE_PARM_DESC(copies, "how many peers have each remote page: 1 (default) or 2");
 
 /* Hibernation would write its image into peers' RAM, which forget it while this node is off. */
 static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, void *unused)
@@ -142,9 +164,12 @@ static int __init ramster_init(void)
 	err = remotify_init();
 	if (err)
 		goto err_r2net;
-	err = ramster_shrinker_init();
+	err = move_init();
 	if (err)
 		goto err_remotify;
+	err = ramster_shrinker_init();
+	if (err)
+		goto err_move;
 	err = counters_init();
 	if (err)
 		goto err_shrinker;
@@ -173,6 +198,9 @@ err_counters:
 	counters_exit();
 err_shrinker:
 	ramster_shrinker_exit();
+err_move:
+	move_stop();
+	move_exit();
 err_remotify:
 	remotify_stop();
 	remotify_exit();
@@ -202,8 +230,11 @@ static void __exit ramster_exit(void)
 	ramster_shrinker_exit();
 	counters_exit();
 	remotify_stop();
+	r2net_stop();
+	move_stop();
 	r2net_exit();
 	nodemanager_exit();
+	move_exit();
 	remotify_exit();
 	fetch_exit();
 	extent_exit();

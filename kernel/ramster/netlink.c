@@ -13,6 +13,8 @@
 #include "conn.h"
 #include "counters.h"
 #include "frontswap.h"
+#include "lease.h"
+#include "move.h"
 #include "netlink.h"
 #include "nodemanager.h"
 #include "peer.h"
@@ -36,7 +38,8 @@ static const struct nla_policy policy[RAMSTER_A_MAX + 1] = {
 	[RAMSTER_A_FD] = { .type = NLA_U32 },
 	[RAMSTER_A_EXTENT_SIZE] = { .type = NLA_U32 },
 	[RAMSTER_A_LEASES] = { .type = NLA_BINARY, .len = RAMSTER_NL_MAX_LEASES * sizeof(struct ramster_nl_lease) },
-	[RAMSTER_A_COUNT] = NLA_POLICY_RANGE(NLA_U32, 1, RAMSTER_NL_MAX_LEASES),
+	[RAMSTER_A_COUNT] = { .type = NLA_U32 },
+	[RAMSTER_A_KEEP] = { .type = NLA_U32 },
 };
 
 /* Whether the attributes named, ended by 0, are all there. */
@@ -248,9 +251,9 @@ static int cmd_lease_add(struct sk_buff *skb, struct genl_info *info)
 	peer = lock_peer(info);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	err = peer->state == RAMSTER_PEER_DEAD ? -EHOSTDOWN
-					       : extent_add(peer, nla_get_u32(info->attrs[RAMSTER_A_EXTENT_SIZE]),
-							    leases, len / sizeof(*leases));
+	err = peer->state == RAMSTER_PEER_DEAD
+		      ? -EHOSTDOWN
+		      : lease_add(peer, nla_get_u32(info->attrs[RAMSTER_A_EXTENT_SIZE]), leases, len / sizeof(*leases));
 	r2net_peers_unlock();
 	if (err == -EINVAL)
 		GENL_SET_ERR_MSG(info, "extents must be multiples of 2 MiB, up to 64 MiB");
@@ -258,8 +261,10 @@ static int cmd_lease_add(struct sk_buff *skb, struct genl_info *info)
 		GENL_SET_ERR_MSG(info, "one of these leases is known already");
 	else if (err == -EHOSTDOWN)
 		GENL_SET_ERR_MSG(info, "the peer is dead");
-	if (!err)
+	if (!err) {
 		remotify_wake();
+		move_wake();
+	}
 	return err;
 }
 
@@ -281,12 +286,17 @@ static int cmd_lease_return(struct sk_buff *skb, struct genl_info *info)
 	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
 	struct r2net_peer *peer;
 	struct sk_buff *msg;
-	unsigned int nr;
+	u32 nr;
 	void *hdr;
 	int err = need_attrs(info, needed);
 
 	if (err)
 		return err;
+	nr = nla_get_u32(info->attrs[RAMSTER_A_COUNT]);
+	if (!nr || nr > RAMSTER_NL_MAX_LEASES) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[RAMSTER_A_COUNT], "the count must lie between 1 and 64");
+		return -ERANGE;
+	}
 	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
@@ -295,7 +305,7 @@ static int cmd_lease_return(struct sk_buff *skb, struct genl_info *info)
 		nlmsg_free(msg);
 		return PTR_ERR(peer);
 	}
-	nr = extent_return(peer, leases, nla_get_u32(info->attrs[RAMSTER_A_COUNT]));
+	nr = lease_return(peer, leases, nr);
 	hdr = genlmsg_put_reply(msg, info, &family, 0, RAMSTER_CMD_LEASE_RETURN);
 	err = hdr ? put_leases(msg, peer, 0, leases, nr) : -EMSGSIZE;
 	r2net_peers_unlock();
@@ -305,6 +315,33 @@ static int cmd_lease_return(struct sk_buff *skb, struct genl_info *info)
 	}
 	genlmsg_end(msg, hdr);
 	return genlmsg_reply(msg, info);
+}
+
+static int cmd_lease_keep(struct sk_buff *skb, struct genl_info *info)
+{
+	static const unsigned char needed[] = { RAMSTER_A_NODE, RAMSTER_A_LENDER_INSTANCE, RAMSTER_A_KEEP, 0 };
+	struct r2net_peer *peer;
+	int err = need_attrs(info, needed);
+
+	if (err)
+		return err;
+	peer = lock_peer(info);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	lease_keep(peer, nla_get_u32(info->attrs[RAMSTER_A_KEEP]));
+	r2net_peers_unlock();
+	move_wake();
+	return 0;
+}
+
+static int cmd_home(struct sk_buff *skb, struct genl_info *info)
+{
+	static const unsigned char needed[] = { RAMSTER_A_COUNT, 0 };
+	int err = need_attrs(info, needed);
+
+	if (!err)
+		move_home(nla_get_u32(info->attrs[RAMSTER_A_COUNT]));
+	return err;
 }
 
 static unsigned int peer_nr_conns(struct r2net_peer *peer)
@@ -321,13 +358,13 @@ static unsigned int peer_nr_conns(struct r2net_peer *peer)
 
 static int put_peer(struct sk_buff *msg, struct r2net_peer *peer)
 {
-	struct extent_space space;
+	struct lease_space space;
 
-	extent_space_read(&peer->space, &space);
+	lease_space_read(&peer->space, &space);
 	if (nla_put_u32(msg, RAMSTER_A_NODE, peer->node) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_LENDER_INSTANCE, peer->lender_instance, RAMSTER_A_PAD) ||
 	    nla_put_u32(msg, RAMSTER_A_STATE, READ_ONCE(peer->state)) ||
-	    nla_put_u32(msg, RAMSTER_A_EXTENTS, space.nr) ||
+	    nla_put_u32(msg, RAMSTER_A_EXTENTS, space.nr) || nla_put_u32(msg, RAMSTER_A_LEAVING, space.leaving) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_SPACE, space.bytes, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_USED, space.used, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_PAGES, space.pages, RAMSTER_A_PAD) ||
@@ -423,11 +460,11 @@ static int dump_conns(struct sk_buff *skb, struct netlink_callback *cb)
 static bool dump_peer_leases(struct sk_buff *skb, struct netlink_callback *cb, struct r2net_peer *peer)
 {
 	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
-	unsigned int nr, from = cb->args[1];
+	u32 size, from = cb->args[1];
+	unsigned int nr;
 	void *hdr;
-	u32 size;
 
-	while ((nr = extent_list(peer, &from, &size, leases, ARRAY_SIZE(leases)))) {
+	while ((nr = lease_list(peer, &from, &size, leases, ARRAY_SIZE(leases)))) {
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
 				  RAMSTER_CMD_LEASE_GET);
 		if (!hdr)
@@ -535,6 +572,16 @@ void netlink_event_lost(u32 node, u64 pages)
 				   ?: nla_put_u64_64bit(msg, RAMSTER_A_PAGES, pages, RAMSTER_A_PAD));
 }
 
+void netlink_event_vacated(void)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = event_new(RAMSTER_CMD_EVENT_VACATED, &hdr);
+	if (msg)
+		event_send(msg, hdr, 0);
+}
+
 static const struct genl_small_ops ops[] = {
 	{ .cmd = RAMSTER_CMD_STATUS_GET, .doit = cmd_status_get, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_PEER_SET, .doit = cmd_peer_set, .flags = GENL_ADMIN_PERM },
@@ -546,6 +593,8 @@ static const struct genl_small_ops ops[] = {
 	{ .cmd = RAMSTER_CMD_LEASE_ADD, .doit = cmd_lease_add, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_LEASE_GET, .dumpit = dump_leases, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_LEASE_RETURN, .doit = cmd_lease_return, .flags = GENL_ADMIN_PERM },
+	{ .cmd = RAMSTER_CMD_LEASE_KEEP, .doit = cmd_lease_keep, .flags = GENL_ADMIN_PERM },
+	{ .cmd = RAMSTER_CMD_HOME, .doit = cmd_home, .flags = GENL_ADMIN_PERM },
 };
 
 static const struct genl_multicast_group groups[] = { { .name = RAMSTER_NL_EVENTS } };

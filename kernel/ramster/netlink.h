@@ -13,6 +13,8 @@
 void netlink_event_need(u64 bytes);
 void netlink_event_conn_down(u32 node, u32 conn);
 void netlink_event_peer(u32 node, enum ramster_nl_peer_state state);
+/* Leases may wait to be returned. */
+void netlink_event_vacated(void);
 void netlink_event_lost(u32 node, u64 pages);
 
 /* May sleep. */

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "deadline.h"
+#include "move.h"
 #include "netlink.h"
 #include "nodemanager.h"
 #include "peer.h"
@@ -117,7 +118,7 @@ static struct r2net_peer *peer_new(struct nodemanager_node *config, u64 lender_i
 	peer->node = nodemanager_number(config);
 	peer->lender_instance = lender_instance;
 	peer->config = config;
-	extent_space_init(&peer->space);
+	lease_space_init(&peer->space);
 	spin_lock_init(&peer->lock);
 	INIT_LIST_HEAD(&peer->conns);
 	INIT_LIST_HEAD(&peer->waiting);
@@ -159,10 +160,11 @@ void r2net_peer_dead(struct r2net_peer *peer)
 	list_splice_tail_init(&peer->fencing, &requests);
 	spin_unlock(&peer->lock);
 	r2net_requests_fail(&requests, -EIO);
-	lost = extent_dead(peer);
+	lost = lease_peer_dead(peer);
 	if (!changed)
 		return;
 	netlink_event_peer(peer->node, RAMSTER_PEER_DEAD);
+	move_wake();
 	if (lost) {
 		count_add(pages_lost, lost);
 		pr_err_ratelimited("node %u: its lender is gone, and %llu pages with it\n", peer->node, lost);
@@ -170,11 +172,12 @@ void r2net_peer_dead(struct r2net_peer *peer)
 	}
 }
 
-void r2net_peer_stale(struct r2net_peer *peer, void *entry)
+void r2net_peer_stale(struct r2net_peer *peer, struct lease *lease)
 {
-	u64 lost = extent_lost(entry);
+	u64 lost = lease_lost(lease);
 
 	count(stale_slots);
+	move_wake();
 	if (!lost)
 		return;
 	count_add(pages_lost, lost);
@@ -186,42 +189,16 @@ void r2net_peer_stale(struct r2net_peer *peer, void *entry)
 void r2net_peers_reap(void)
 {
 	struct r2net_peer *peer, *next;
-	struct extent_space space;
+	struct lease_space space;
 
 	lockdep_assert_held(&peers_mutex);
 	list_for_each_entry_safe(peer, next, &r2net_peers, link) {
-		extent_space_read(&peer->space, &space);
+		lease_space_read(&peer->space, &space);
 		if (peer->state != RAMSTER_PEER_DEAD || space.nr)
 			continue;
 		list_del(&peer->link);
 		r2net_peer_put(peer);
 	}
-}
-
-static bool peer_takes_writes(const struct r2net_peer *peer)
-{
-	return READ_ONCE(peer->state) == RAMSTER_PEER_UP && extent_has_space(&peer->space);
-}
-
-struct r2net_peer *r2net_peer_with_space(void)
-{
-	struct r2net_peer *peer, *found = NULL;
-	unsigned int sharers = 0;
-	static u64 turns;
-
-	r2net_peers_lock();
-	list_for_each_entry(peer, &r2net_peers, link)
-		sharers += peer_takes_writes(peer) || atomic_read(&peer->writes);
-	list_for_each_entry(peer, &r2net_peers, link)
-		if (peer_takes_writes(peer) && atomic_read(&peer->writes) * sharers < R2NET_MAX_WRITES &&
-		    (!found || peer->turn < found->turn))
-			found = peer;
-	if (found) {
-		found->turn = ++turns;
-		r2net_peer_get(found);
-	}
-	r2net_peers_unlock();
-	return found;
 }
 
 int r2net_init(void)
@@ -231,7 +208,7 @@ int r2net_init(void)
 }
 
 /* No front end is left, so no page, and nobody who waits for a request. */
-void r2net_exit(void)
+void r2net_stop(void)
 {
 	struct r2net_peer *peer, *next;
 
@@ -243,6 +220,10 @@ void r2net_exit(void)
 		r2net_peer_put(peer);
 	}
 	r2net_peers_unlock();
+}
+
+void r2net_exit(void)
+{
 	/* The ends of connections release requests and extents, and with those the peers. */
 	wait_event(no_peers, !atomic_read(&nr_peers));
 	destroy_workqueue(r2net_wq);

@@ -3,7 +3,7 @@
  * peer.h - the lenders that this node borrows from.
  *
  * A peer is one run of the lender on one node: (node number, lender instance). It has connections (conn.h) that
- * ramsterd hands in, extents (extent.h), and a deadline that all requests to it share.
+ * ramsterd hands in, leases (lease.h), and a deadline that all requests to it share.
  *
  * Locks, outermost first:
  *   r2net_peers_lock()          the list of peers
@@ -18,24 +18,20 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "extent.h"
+#include "lease.h"
 #include "r2net.h"
 #include "ramster_nl.h"
 #include "request.h"
-
-#define R2NET_MAX_WRITES 6 /* under way to all peers together */
 
 struct nodemanager_node;
 
 struct r2net_peer {
 	struct list_head link; /* in r2net_peers */
-	atomic_t writes; /* under way; counted by who sends them */
-	u64 turn; /* when r2net_peer_with_space() chose it last; under r2net_peers_lock() */
 	struct kref ref;
 	u32 node;
 	u64 lender_instance;
 	struct nodemanager_node *config; /* pinned in configfs */
-	struct extent_space space; /* under extent.c's lock */
+	struct lease_space space; /* under extents_lock */
 
 	spinlock_t lock;
 	enum ramster_nl_peer_state state; /* changed by r2net_peer_set_state() alone */
@@ -81,24 +77,15 @@ struct r2net_peer *r2net_peer_find(u32 node, u64 lender_instance);
 /**
  * r2net_peer_dead - a lender is gone with all it held
  *
- * Its connections are aborted, its requests fail, its extents are dead. May sleep. Under r2net_peers_lock().
+ * Its connections are aborted, its requests fail, its leases are dead. May sleep. Under r2net_peers_lock().
  */
 void r2net_peer_dead(struct r2net_peer *peer);
 
-/* The lender refused a slot that is leased from it, by the index's pinned entry: its extent is lost. Never sleeps. */
-void r2net_peer_stale(struct r2net_peer *peer, void *entry);
+/* The lender does not know a lease of its, which the caller has pinned: what is there is lost. Never sleeps. */
+void r2net_peer_stale(struct r2net_peer *peer, struct lease *lease);
 
 /* Forgets dead peers of which nothing is left. May sleep. Under r2net_peers_lock(). */
 void r2net_peers_reap(void);
-
-/**
- * r2net_peer_with_space - the living peer to write to next
- *
- * Goes round those that have space and a connection, so that load spreads over them, and passes those that have their
- * share of R2NET_MAX_WRITES: one that has stopped to answer must not hold them all. May sleep. Returns it with a reference,
- * or NULL.
- */
-struct r2net_peer *r2net_peer_with_space(void);
 
 struct r2net_peer *r2net_peer_get(struct r2net_peer *peer);
 /* Any context but interrupts. */
@@ -111,6 +98,9 @@ void r2net_peer_put(struct r2net_peer *peer);
 bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state state);
 
 int r2net_init(void);
+/* Declares all peers dead: what waits for one ends. May sleep. */
+void r2net_stop(void);
+/* Returns when no request is outstanding. May sleep. */
 void r2net_exit(void);
 extern struct workqueue_struct *r2net_wq;
 

@@ -2,6 +2,7 @@
 /*
  * remotify.c - takes the coldest zpages, gives each a slot, sends them, and makes the index point there.
  */
+#include <linux/bitmap.h>
 #include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
@@ -21,7 +22,7 @@
 #include "zcache.h"
 
 #define BATCH_BYTES (96U << 10) /* more than sixteen raw pages */
-#define NR_BUFFERS R2NET_MAX_WRITES
+#define NR_BUFFERS EXTENT_MAX_WRITES
 #define NR_BATCHES (8 * NR_BUFFERS) /* with those that wait for a FENCE, which need no buffer */
 #define STALLED_RETRY (HZ / 20)
 #define COMPACT_EVERY 32 /* batches */
@@ -29,17 +30,37 @@
 #define FRESH_COPIES (2U * PREFETCH_STREAMS * PREFETCH_MAX) /* fetched ahead and about to be used */
 #define HOPE (2 * HZ) /* for so long after pages have left others are expected to */
 
-struct batch {
+struct batch;
+
+/* The WRITE to one of the lenders. */
+struct batch_leg {
 	struct r2net_request req;
-	struct list_head link; /* in idle */
-	struct r2net_peer *peer; /* where it goes; kept by the pins */
-	void *bytes; /* a buffer, until nothing of it will be sent any more */
+	struct batch *batch;
+	struct r2net_peer *peer; /* kept by the pins */
+	bool detached; /* it is outstanding, but reads the buffer no more */
 	struct r2net_item items[R2NET_MAX_ITEMS];
-	struct zpage *zpages[R2NET_MAX_ITEMS];
-	void *entries[R2NET_MAX_ITEMS]; /* pinned */
-	unsigned int nr;
-	bool left; /* a page of it has left zcache */
+	struct lease *leases[R2NET_MAX_ITEMS]; /* pinned */
 };
+
+struct batch {
+	struct list_head link; /* in idle */
+	struct extent_group *group; /* where it goes; a reference */
+	void *bytes; /* a buffer, until nothing of it will be sent any more */
+	u32 length;
+	unsigned int nr;
+	struct zpage *zpages[R2NET_MAX_ITEMS];
+	void *entries[R2NET_MAX_ITEMS];
+	u8 waits[R2NET_MAX_ITEMS]; /* for so many lenders' answers; under lock */
+	unsigned long failed; /* bit by item: one has said no; under lock */
+	spinlock_t lock;
+	bool left; /* a page of it has left zcache */
+	unsigned int nr_legs;
+	atomic_t sending; /* legs that may still read the buffer */
+	atomic_t outstanding; /* legs */
+	struct batch_leg legs[EXTENT_MAX_COPIES];
+};
+
+static_assert(R2NET_MAX_ITEMS <= BITS_PER_LONG);
 
 static struct batch *batches;
 static DEFINE_SPINLOCK(idle_lock);
@@ -95,24 +116,42 @@ static void batch_put(struct batch *batch)
 	wake_up(&wake);
 }
 
+/* A lender has answered for an item. Returns whether it was the last, and in @failed whether one has not taken it. */
+static bool batch_item_over(struct batch *batch, unsigned int i, int err, bool *failed)
+{
+	bool last;
+
+	spin_lock(&batch->lock);
+	if (err)
+		__set_bit(i, &batch->failed);
+	last = !--batch->waits[i];
+	*failed = test_bit(i, &batch->failed);
+	spin_unlock(&batch->lock);
+	return last;
+}
+
 static void batch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
 {
-	struct batch *batch = container_of(req, struct batch, req);
+	struct batch_leg *leg = container_of(req, struct batch_leg, req);
+	struct batch *batch = leg->batch;
 	struct zpage *zpage = batch->zpages[i];
 	void *entry = batch->entries[i];
+	bool failed;
 
-	if (err) {
+	if (err == -ESTALE)
+		r2net_peer_stale(leg->peer, leg->leases[i]);
+	else if (err == -ERANGE)
+		count(stale_slots);
+	if (!batch_item_over(batch, i, err, &failed))
+		return;
+	if (failed) {
 		count(remotify_failed);
-		if (err == -ESTALE)
-			r2net_peer_stale(batch->peer, entry);
-		else if (err == -ERANGE)
-			count(stale_slots);
 		slot_abandon(entry);
 		zcache_return(zpage);
 		return;
 	}
 	WRITE_ONCE(batch->left, true);
-	if (tmem_remotified(zpage, entry)) {
+	if (tmem_remotified(zpage, entry, batch->nr_legs)) {
 		count(remotify_pages);
 		zpage_put(zpage);
 		return;
@@ -122,30 +161,43 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, const
 	zcache_return(zpage);
 }
 
-/* It was not answered. Others can be sent meanwhile; its slots stay pinned until the lender has let go of them. */
-static void batch_detached(struct r2net_request *req)
+/* One of the WRITEs reads the buffer no more. */
+static void batch_sent(struct batch *batch)
 {
-	struct batch *batch = container_of(req, struct batch, req);
-
-	atomic_dec(&batch->peer->writes);
+	if (!atomic_dec_and_test(&batch->sending))
+		return;
+	extent_group_write(batch->group, -1);
 	batch_put_buffer(batch);
 	wake_up(&wake);
 }
 
+/* It was not answered. Others can be sent meanwhile; its slots stay pinned until the lender has let go of them. */
+static void batch_detached(struct r2net_request *req)
+{
+	struct batch_leg *leg = container_of(req, struct batch_leg, req);
+
+	leg->detached = true;
+	batch_sent(leg->batch);
+}
+
 static void batch_release(struct r2net_request *req)
 {
-	struct batch *batch = container_of(req, struct batch, req);
+	struct batch_leg *leg = container_of(req, struct batch_leg, req);
+	struct batch *batch = leg->batch;
 	bool left = READ_ONCE(batch->left);
 	unsigned int i;
 
-	if (batch->bytes)
-		atomic_dec(&batch->peer->writes);
 	for (i = 0; i < batch->nr; i++)
-		slot_unpin(batch->entries[i]);
+		slot_unpin(batch->entries[i], leg->leases[i]);
+	if (!leg->detached)
+		batch_sent(batch);
+	if (!atomic_dec_and_test(&batch->outstanding))
+		return;
 	if (left) {
 		WRITE_ONCE(progress, jiffies);
 		atomic_long_inc(&rooms);
 	}
+	extent_group_put(batch->group);
 	batch_put(batch);
 	wake_up_all(&room);
 }
@@ -154,40 +206,49 @@ static const struct r2net_request_ops batch_ops = { .item = batch_item,
 						    .detached = batch_detached,
 						    .release = batch_release };
 
-/* Puts one zpage into the batch. Returns false if the peer has no space for it. */
-static bool batch_add(struct batch *batch, struct r2net_peer *peer, struct zpage *zpage)
+/* Puts one zpage into the batch. Returns false if the group has no space for it. */
+static bool batch_add(struct batch *batch, struct zpage *zpage)
 {
-	void *bytes = batch->bytes + batch->req.payload_length;
+	void *bytes = batch->bytes + batch->length;
 	struct extent_slot slot;
+	struct batch_leg *leg;
+	unsigned int i;
 	void *entry;
 
 	zpage_copy(zpage, bytes);
-	entry = slot_alloc(&peer->space, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
+	entry = slot_alloc(batch->group, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
 			   crc32c(0, bytes, zpage->length), &slot);
 	if (!entry)
 		return false;
-	batch->items[batch->nr] = (struct r2net_item){
-		.extent = cpu_to_le32(slot.extent),
-		.generation = cpu_to_le32(slot.generation),
-		.offset = cpu_to_le32(slot.offset),
-		.length = cpu_to_le32(slot.length),
-	};
+	for (i = 0; i < slot.nr_legs; i++) {
+		leg = &batch->legs[i];
+		leg->peer = slot.legs[i].peer;
+		leg->leases[batch->nr] = slot.legs[i].lease;
+		leg->items[batch->nr] = (struct r2net_item){
+			.extent = cpu_to_le32(slot.legs[i].extent),
+			.generation = cpu_to_le32(slot.legs[i].generation),
+			.offset = cpu_to_le32(slot.offset),
+			.length = cpu_to_le32(slot.length),
+		};
+	}
+	batch->nr_legs = slot.nr_legs;
+	batch->waits[batch->nr] = slot.nr_legs;
 	batch->zpages[batch->nr] = zpage;
 	batch->entries[batch->nr] = entry;
-	batch->req.payload_length += zpage->length;
+	batch->length += zpage->length;
 	batch->nr++;
 	return true;
 }
 
-static void batch_fill(struct batch *batch, struct r2net_peer *peer)
+static void batch_fill(struct batch *batch)
 {
 	struct zpage *zpage;
 
-	while (batch->nr < R2NET_MAX_ITEMS && batch->req.payload_length + PAGE_SIZE <= BATCH_BYTES) {
+	while (batch->nr < R2NET_MAX_ITEMS && batch->length + PAGE_SIZE <= BATCH_BYTES) {
 		zpage = zcache_take_coldest();
 		if (!zpage)
 			break;
-		if (!batch_add(batch, peer, zpage)) {
+		if (!batch_add(batch, zpage)) {
 			zcache_return(zpage);
 			break;
 		}
@@ -195,47 +256,67 @@ static void batch_fill(struct batch *batch, struct r2net_peer *peer)
 	slot_refill(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 }
 
-static bool batch_send(struct batch *batch, struct r2net_peer *peer)
+static bool leg_send(struct batch *batch, struct batch_leg *leg)
 {
+	unsigned int nr = batch->nr;
+	u32 length = batch->length, node = leg->peer->node;
 	int err;
 
-	batch->req.nr = batch->nr;
-	batch->peer = peer;
-	atomic_inc(&peer->writes);
-	err = r2net_submit(peer, &batch->req);
+	leg->batch = batch;
+	leg->detached = false;
+	leg->req = (struct r2net_request){
+		.ops = &batch_ops,
+		.type = R2NET_WRITE,
+		.nr = nr,
+		.items = leg->items,
+		.payload = batch->bytes,
+		.payload_length = length,
+	};
+	err = r2net_submit(leg->peer, &leg->req);
 	if (err) {
-		r2net_request_fail(&batch->req, err);
-		r2net_request_put(&batch->req);
+		r2net_request_fail(&leg->req, err);
+		r2net_request_put(&leg->req);
 		return false;
 	}
-	trace_ramster_remotify(peer->node, batch->nr, batch->req.payload_length);
+	trace_ramster_remotify(node, nr, length);
 	count(remotify_writes);
-	count_add(remotify_items, batch->nr);
+	count_add(remotify_items, nr);
 	return true;
+}
+
+/* Returns whether any of its WRITEs is under way. The batch may be over by then. */
+static bool batch_send(struct batch *batch)
+{
+	unsigned int i, nr_legs = batch->nr_legs;
+	bool sent = false;
+
+	atomic_set(&batch->sending, nr_legs);
+	atomic_set(&batch->outstanding, nr_legs);
+	extent_group_write(batch->group, 1);
+	for (i = 0; i < nr_legs; i++)
+		sent |= leg_send(batch, &batch->legs[i]);
+	return sent;
 }
 
 /* Sends one batch. Returns false if nothing could be sent. */
 static bool remotify_batch(struct batch *batch)
 {
-	struct r2net_peer *peer = r2net_peer_with_space();
-	bool sent = false;
-
-	if (!peer) {
+	batch->group = extent_group_next();
+	if (!batch->group) {
 		batch_put(batch);
 		return false;
 	}
 	batch->nr = 0;
+	batch->nr_legs = 0;
+	batch->length = 0;
+	batch->failed = 0;
 	batch->left = false;
-	batch->req = (struct r2net_request){
-		.ops = &batch_ops, .type = R2NET_WRITE, .items = batch->items, .payload = batch->bytes
-	};
-	batch_fill(batch, peer);
+	batch_fill(batch);
 	if (batch->nr)
-		sent = batch_send(batch, peer);
-	else
-		batch_put(batch);
-	r2net_peer_put(peer);
-	return sent;
+		return batch_send(batch);
+	extent_group_put(batch->group);
+	batch_put(batch);
+	return false;
 }
 
 /* Copies that stand beside their slots cost no message to drop. The oldest go until @keep are left. */
@@ -330,15 +411,15 @@ unsigned long remotify_shrink(unsigned long nr)
 
 bool remotify_may_make_room(void)
 {
-	struct r2net_peer *peer;
+	struct extent_group *group;
 
 	/* Batches that nobody answers are no hope: those of a dead peer stay under way until it is declared so. */
 	if (READ_ONCE(nr_free) < NR_BUFFERS)
 		return time_before(jiffies, READ_ONCE(progress) + HOPE);
-	peer = zcache_pages() ? r2net_peer_with_space() : NULL;
-	if (peer)
-		r2net_peer_put(peer);
-	return peer;
+	group = zcache_pages() ? extent_group_next() : NULL;
+	if (group)
+		extent_group_put(group);
+	return group;
 }
 
 bool remotify_wait_for_room(unsigned long timeout)
@@ -352,9 +433,9 @@ bool remotify_wait_for_room(unsigned long timeout)
 
 u64 remotify_need(void)
 {
-	u64 free = extent_free_bytes(), want = READ_ONCE(low_water);
+	u64 free = extent_free_bytes(), want = READ_ONCE(low_water) + extent_moving_bytes();
 
-	return tmem_active() && free < want ? want - free : 0;
+	return tmem_active() && free < want ? (want - free) * extent_copies() : 0;
 }
 
 void remotify_set_low_water(u64 bytes)
@@ -369,8 +450,10 @@ int remotify_init(void)
 	batches = kvcalloc(NR_BATCHES, sizeof(*batches), GFP_KERNEL);
 	if (!batches)
 		return -ENOMEM;
-	for (i = 0; i < NR_BATCHES; i++)
+	for (i = 0; i < NR_BATCHES; i++) {
+		spin_lock_init(&batches[i].lock);
 		list_add_tail(&batches[i].link, &idle);
+	}
 	for (nr_free = 0; nr_free < NR_BUFFERS; nr_free++) {
 		buffers[nr_free] = vmalloc(BATCH_BYTES);
 		if (!buffers[nr_free])

@@ -19,7 +19,7 @@ u64 remotify_old_copies(void);
 /* Makes room for @nr more pages, as a shrinker asks. Never sleeps. Returns how many copies it dropped at once. */
 unsigned long remotify_shrink(unsigned long nr);
 
-/* Whether pages are on their way to a peer, or could be. Any context that may take a mutex. */
+/* Whether pages are on their way to a peer, or could be. Never sleeps. */
 bool remotify_may_make_room(void);
 
 /* Sleeps until pages have left zcache, for @timeout jiffies at most. Returns whether some have. */

@@ -42,6 +42,7 @@ struct r2net_request {
 	u8 type; /* enum r2net_type */
 	u8 nr; /* items: 1 ... R2NET_MAX_ITEMS */
 	bool patient; /* waits up to the peer's slow deadline, whatever its state; nobody waits longer */
+	bool bulk; /* READ: others may go before it */
 	struct r2net_item *items; /* WRITE, READ */
 	const void *payload; /* WRITE, FENCE */
 	u32 payload_length;

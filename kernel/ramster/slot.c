@@ -66,16 +66,26 @@ static unsigned int class_of(size_t length)
 	return low;
 }
 
-static struct block *block_new(struct extent_space *space, unsigned int class)
+static bool block_is_full(const struct block *block)
+{
+	return block->used == classes[block->class].slots;
+}
+
+bool slot_block_has_room(const struct block *block)
+{
+	return !block_is_full(block);
+}
+
+static struct block *block_new(struct extent_group *group, unsigned int class)
 {
 	struct extent *extent;
 	struct block *block;
 	unsigned int i;
 
 	lockdep_assert_held(&extents_lock);
-	if (!space->free_blocks || space->dead)
+	if (!group->free_blocks)
 		return NULL;
-	list_for_each_entry(extent, &space->extents, link)
+	list_for_each_entry(extent, &group->extents, link)
 		if (extent->used_blocks < extent_nr_blocks(extent))
 			break;
 	block = kmem_cache_zalloc(classes[class].tables, BLOCK_GFP);
@@ -93,11 +103,11 @@ static struct block *block_new(struct extent_space *space, unsigned int class)
 	extent->blocks[i] = block;
 	extent->used_blocks++;
 	if (extent->used_blocks == extent_nr_blocks(extent))
-		list_move_tail(&extent->link, &space->extents); /* the full ones behind those with room */
-	space->free_blocks--;
+		list_move_tail(&extent->link, &group->extents); /* the full ones behind those with room */
+	group->free_blocks--;
 	extent_totals.free_blocks--;
 	extent_totals.table_bytes += kmem_cache_size(classes[class].tables);
-	list_add(&block->link, &space->partial[class]);
+	list_add(&block->link, &group->partial[class]);
 	return block;
 }
 
@@ -114,11 +124,10 @@ static void block_free(struct block *block)
 	class->spare = block;
 }
 
-/* Returns the extent if that was the last block of a dead one: the caller releases it without the lock. */
-static struct extent *block_release(struct block *block)
+/* The extent may be gone with its last block. */
+static void block_release(struct block *block)
 {
 	struct extent *extent = block->extent;
-	struct extent_space *space = extent_space(extent);
 
 	lockdep_assert_held(&extents_lock);
 	list_del(&block->link);
@@ -126,16 +135,13 @@ static struct extent *block_release(struct block *block)
 	extent->used_blocks--;
 	extent_totals.table_bytes -= kmem_cache_size(classes[block->class].tables);
 	block_free(block);
-	if (!extent->dead) {
-		space->free_blocks++;
+	if (extent->open) {
+		extent->group->free_blocks++;
 		extent_totals.free_blocks++;
-		list_move(&extent->link, &space->extents);
-		return NULL;
+		list_move(&extent->link, &extent->group->extents);
+	} else {
+		extent_settle(extent);
 	}
-	if (extent->used_blocks)
-		return NULL;
-	extent_unlink(extent);
-	return extent;
 }
 
 static struct block *entry_block(const struct remote_location *loc)
@@ -146,14 +152,40 @@ static struct block *entry_block(const struct remote_location *loc)
 
 static void slot_describe(const struct block *block, unsigned int i, size_t length, struct extent_slot *slot)
 {
-	slot->extent = block->extent->id;
-	slot->generation = block->extent->generation;
+	slot->nr_legs = 0;
 	slot->offset = block->number * EXTENT_BLOCK_SIZE + i * classes[block->class].size;
 	slot->length = length;
 	slot->checksum = block->checksums[i];
 }
 
-void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
+static void slot_pin_leg(struct block *block, struct lease *lease, struct extent_slot *slot)
+{
+	lockdep_assert_held(&extents_lock);
+	block->pins++;
+	lease->pins++;
+	slot->legs[slot->nr_legs++] = (struct slot_leg){
+		.lease = lease, .peer = lease->peer, .extent = lease->id, .generation = lease->generation
+	};
+}
+
+/* The leg to read from: one whose peer answers, if there is one. */
+static struct lease *slot_leg(const struct extent *extent, const struct r2net_peer *with, u32 not )
+{
+	struct lease *lease, *best = NULL;
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++) {
+		lease = extent->legs[i];
+		if ((with && lease->peer != with) || lease->serial == not )
+			continue;
+		if (!best || READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP)
+			best = lease;
+	}
+	return best;
+}
+
+void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
 		 struct extent_slot *slot)
 {
 	unsigned int class = class_of(length), i;
@@ -161,9 +193,9 @@ void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t l
 	struct block *block;
 
 	spin_lock(&extents_lock);
-	block = space->dead ? NULL : list_first_entry_or_null(&space->partial[class], struct block, link);
+	block = list_first_entry_or_null(&group->partial[class], struct block, link);
 	if (!block)
-		block = block_new(space, class);
+		block = block_new(group, class);
 	if (!block) {
 		spin_unlock(&extents_lock);
 		return NULL;
@@ -171,120 +203,113 @@ void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t l
 	i = find_first_zero_bit(block->slots, classes[class].slots);
 	__set_bit(i, block->slots);
 	block->used++;
-	block->pins++;
 	block->checksums[i] = checksum;
 	block_owner_set(&block->owners[i], owner);
-	if (block->used == classes[class].slots)
+	if (block_is_full(block))
 		list_del_init(&block->link);
-	space->used += classes[class].size;
-	extent_totals.used += classes[class].size;
+	extent_account(block->extent, 0, classes[class].size);
 	loc.extent = block->extent->number;
 	loc.block = block->number;
 	loc.slot = i;
 	slot_describe(block, i, length, slot);
+	/* In the order of the group's peers: what is sent together goes to each of them. */
+	for (i = 0; i < group->nr_peers; i++)
+		slot_pin_leg(block, slot_leg(block->extent, group->peers[i], 0), slot);
 	spin_unlock(&extents_lock);
 	return entry_remote(&loc);
 }
 
-/* Gives @nr slots of a block, already cleared in its bitmap, back to it. */
-static struct extent *block_slots_freed(struct block *block, unsigned int nr)
+/* Gives @nr slots of a block, already cleared in its bitmap, back to it. The block may be gone then. */
+static void block_slots_freed(struct block *block, unsigned int nr)
 {
-	struct extent_space *space = extent_space(block->extent);
-
 	lockdep_assert_held(&extents_lock);
-	if (block->used == classes[block->class].slots && !block->extent->dead)
-		list_add_tail(&block->link, &space->partial[block->class]);
+	if (block_is_full(block) && block->extent->open)
+		list_add_tail(&block->link, &block->extent->group->partial[block->class]);
 	block->used -= nr;
-	return block->used || block->pins ? NULL : block_release(block);
+	if (!block->used && !block->pins)
+		block_release(block);
 }
 
-bool slot_commit(void *entry)
+bool slot_commit(void *entry, unsigned int legs)
 {
 	struct remote_location loc = entry_location(entry);
 	struct block *block;
-	bool living;
+	bool whole;
 
 	spin_lock(&extents_lock);
 	block = entry_block(&loc);
-	living = !block->extent->dead;
-	if (living) {
+	whole = block->extent->nr_legs == legs;
+	if (whole) {
 		block->pages++;
-		extent_space(block->extent)->pages++;
-		extent_totals.pages++;
+		extent_account(block->extent, 1, 0);
 	}
 	spin_unlock(&extents_lock);
-	return living;
+	return whole;
 }
 
-/* Gives up a slot. Returns the extent if that was the last of a dead one. */
-static struct extent *slot_release(struct block *block, unsigned int slot)
+static void slot_release(struct block *block, unsigned int slot)
 {
 	lockdep_assert_held(&extents_lock);
-	extent_space(block->extent)->used -= classes[block->class].size;
-	extent_totals.used -= classes[block->class].size;
 	block->owners[slot].pool = 0;
 	if (block->pins) {
 		block->freed++;
-		return NULL;
+		return;
 	}
 	__clear_bit(slot, block->slots);
-	return block_slots_freed(block, 1);
+	block_slots_freed(block, 1);
 }
 
 void slot_abandon(void *entry)
 {
 	struct remote_location loc = entry_location(entry);
-	struct extent *gone;
+	struct block *block;
 
 	spin_lock(&extents_lock);
-	gone = slot_release(entry_block(&loc), loc.slot);
+	block = entry_block(&loc);
+	extent_account(block->extent, 0, -(int)classes[block->class].size);
+	slot_release(block, loc.slot);
 	spin_unlock(&extents_lock);
-	if (gone)
-		extent_release(gone);
 }
 
 void slot_free(void *entry)
 {
 	struct remote_location loc = entry_location(entry);
-	struct extent_space *space;
-	struct extent *gone;
 	struct block *block;
 
 	spin_lock(&extents_lock);
 	block = entry_block(&loc);
-	space = extent_space(block->extent);
 	block->pages--;
-	space->pages--;
-	extent_totals.pages--;
-	if (block->extent->dead && !space->dead)
-		space->lost--;
-	gone = slot_release(block, loc.slot);
+	extent_account(block->extent, -1, -(int)classes[block->class].size);
+	slot_release(block, loc.slot);
 	spin_unlock(&extents_lock);
-	if (gone)
-		extent_release(gone);
 }
 
-struct r2net_peer *slot_pin(void *entry, struct extent_owner owner, struct extent_slot *slot)
+int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 not, struct extent_slot *slot)
 {
 	struct remote_location loc = entry_location(entry);
-	struct r2net_peer *peer = ERR_PTR(-EIO);
 	const struct block_owner *have;
+	struct lease *lease = NULL;
 	struct block *block;
+	int err = -EIO;
 
 	spin_lock(&extents_lock);
 	block = entry_block(&loc);
 	have = &block->owners[loc.slot];
-	if (!block->extent->dead && have->pool == owner.pool && block_owner_index(have) == owner.index) {
-		block->pins++;
+	if (have->pool == owner.pool && block_owner_index(have) == owner.index) {
+		lease = slot_leg(block->extent, with, not );
+		err = with && block->extent->nr_legs ? -EXDEV : -EIO;
+	}
+	if (lease) {
 		slot_describe(block, loc.slot, loc.length, slot);
-		peer = block->extent->peer;
+		slot_pin_leg(block, lease, slot);
+		err = 0;
 	}
 	spin_unlock(&extents_lock);
-	return peer;
+	return err;
 }
 
-/* The last pin is gone: the slots that were freed meanwhile can be used again. */
-static struct extent *block_sweep(struct block *block)
+/* The last pin is gone: the slots that were freed meanwhile can be used again. The block may be gone then. */
+static void block_sweep(struct block *block)
 {
 	unsigned int i, nr = block->freed;
 
@@ -293,33 +318,30 @@ static struct extent *block_sweep(struct block *block)
 		if (!block->owners[i].pool)
 			__clear_bit(i, block->slots);
 	block->freed = 0;
-	return block_slots_freed(block, nr);
+	block_slots_freed(block, nr);
 }
 
-void slot_unpin(void *entry)
+static void block_unpin(struct block *block, struct lease *lease)
 {
-	struct remote_location loc = entry_location(entry);
-	struct extent *gone = NULL;
-	struct block *block;
-
-	spin_lock(&extents_lock);
-	block = entry_block(&loc);
+	lockdep_assert_held(&extents_lock);
 	if (!--block->pins && (block->freed || !block->used))
-		gone = block_sweep(block);
-	spin_unlock(&extents_lock);
-	if (gone)
-		extent_release(gone);
+		block_sweep(block);
+	lease->pins--;
+	lease_put(lease);
 }
 
-struct r2net_peer *slot_peer(void *entry)
+void slot_unpin(void *entry, struct lease *lease)
 {
 	struct remote_location loc = entry_location(entry);
-	struct r2net_peer *peer;
 
 	spin_lock(&extents_lock);
-	peer = extent_table[loc.extent]->peer;
+	block_unpin(entry_block(&loc), lease);
 	spin_unlock(&extents_lock);
-	return peer;
+}
+
+u32 slot_lease_serial(const struct lease *lease)
+{
+	return lease->serial;
 }
 
 bool slot_is_dead(void *entry)
@@ -328,9 +350,72 @@ bool slot_is_dead(void *entry)
 	bool dead;
 
 	spin_lock(&extents_lock);
-	dead = extent_table[loc.extent]->dead;
+	dead = !extent_table[loc.extent]->nr_legs;
 	spin_unlock(&extents_lock);
 	return dead;
+}
+
+/* ---- Whole blocks, for move.c ---- */
+
+/* Bit by piece: which hold bytes of a page. */
+static u32 block_pieces(const struct block *block)
+{
+	unsigned int i, size = classes[block->class].size, first, last;
+	u32 pieces = 0;
+
+	for_each_set_bit(i, block->slots, classes[block->class].slots) {
+		if (!block->owners[i].pool)
+			continue;
+		first = i * size / BLOCK_PIECE;
+		last = ((i + 1) * size - 1) / BLOCK_PIECE;
+		pieces |= GENMASK(last, first);
+	}
+	return pieces;
+}
+
+int slot_block_pin(struct extent *extent, unsigned int number, struct lease *from, struct lease *to, u32 *pieces)
+{
+	struct block *block;
+	int err = 0;
+
+	*pieces = 0;
+	spin_lock(&extents_lock);
+	block = extent->blocks[number];
+	if (block && block->used - block->freed != block->pages) {
+		err = -EAGAIN;
+	} else if (block) {
+		*pieces = block_pieces(block);
+	}
+	if (*pieces) {
+		block->pins += 2;
+		from->pins++;
+		to->pins++;
+	}
+	spin_unlock(&extents_lock);
+	return err;
+}
+
+void slot_block_unpin(struct extent *extent, unsigned int number, struct lease *lease)
+{
+	spin_lock(&extents_lock);
+	block_unpin(extent->blocks[number], lease);
+	spin_unlock(&extents_lock);
+}
+
+unsigned int slot_block_owners(struct extent *extent, unsigned int number, unsigned int *from,
+			       struct extent_owner *owners, unsigned int max)
+{
+	struct block *block;
+	unsigned int nr = 0;
+
+	spin_lock(&extents_lock);
+	block = extent->blocks[number];
+	for (; block && *from < classes[block->class].slots && nr < max; ++*from)
+		if (test_bit(*from, block->slots) && block->owners[*from].pool)
+			owners[nr++] = (struct extent_owner){ .pool = block->owners[*from].pool,
+							      .index = block_owner_index(&block->owners[*from]) };
+	spin_unlock(&extents_lock);
+	return nr;
 }
 
 void slot_refill(gfp_t gfp)

@@ -19,10 +19,18 @@
 #include "entry.h"
 #include "extent.h"
 
-/* Where a slot is, for a WRITE or READ item, and what must come back from there. */
-struct extent_slot {
+/* Where a slot is with one lender, for a WRITE or READ item. */
+struct slot_leg {
+	struct lease *lease; /* pinned */
+	struct r2net_peer *peer; /* whose lease it is; the pin keeps it */
 	u32 extent; /* the lender's id */
 	u32 generation;
+};
+
+/* Where a slot is, and what must come back from there. */
+struct extent_slot {
+	struct slot_leg legs[EXTENT_MAX_COPIES];
+	unsigned int nr_legs;
 	u32 offset;
 	u32 length;
 	u32 checksum; /* crc32c of the bytes */
@@ -38,25 +46,25 @@ struct extent_owner {
 void slot_refill(gfp_t gfp);
 
 /**
- * slot_alloc - a slot for a zpage, in a pinned block
- * @space: the peer's
+ * slot_alloc - a slot for a zpage
+ * @group: where
  * @owner: the page
  * @length: bytes, 1 ... PAGE_SIZE
  * @compressor: of the zpage
  * @checksum: crc32c of the bytes
- * @slot: where its place is left
+ * @slot: where its place is left, with each of the group's peers; pinned once for each
  *
- * The caller ends the pin with slot_unpin(), and either commits the slot or abandons it. Returns the index's entry, or
+ * The caller ends each pin with slot_unpin(), and either commits the slot or abandons it. Returns the index's entry, or
  * NULL when there is no space, or no memory for a block's table.
  */
-void *slot_alloc(struct extent_space *space, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
+void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
 		 struct extent_slot *slot);
 
 /*
- * The page stands at @entry from now on: its bytes have arrived. Under the index's xa_lock, which the entry is put into
- * then. Returns false if the extent has died meanwhile.
+ * The page stands at @entry from now on: its bytes have arrived at @legs lenders. Under the index's xa_lock, which the entry
+ * is put into then. Returns false if one of them has lost them meanwhile.
  */
-bool slot_commit(void *entry);
+bool slot_commit(void *entry, unsigned int legs);
 
 /* The page does not come to stand at @entry. */
 void slot_abandon(void *entry);
@@ -68,17 +76,21 @@ void slot_free(void *entry);
  * slot_pin - keep a slot from being reused, to read it
  * @entry: from the index, whose xa_lock is held
  * @owner: the page that the slot must belong to
- * @slot: where its place is left
+ * @with: the peer to read it from; or NULL, and the best is chosen
+ * @not: the serial of a lease from which it is not to be read; 0: none
+ * @slot: where its place is left, with one leg
  *
- * Returns the peer, whose reference the pin holds, ERR_PTR(-EIO) if the extent is dead or the slot is another page's.
+ * Returns 0; -EIO if no lender has it or the slot is another page's; -EXDEV if @with does not have it.
  */
-struct r2net_peer *slot_pin(void *entry, struct extent_owner owner, struct extent_slot *slot);
-void slot_unpin(void *entry);
+int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 not, struct extent_slot *slot);
 
-/* The peer that an entry of the index, whose xa_lock is held, lies with; no reference. */
-struct r2net_peer *slot_peer(void *entry);
+/* Ends one pin of slot_alloc() or slot_pin(). */
+void slot_unpin(void *entry, struct lease *lease);
 
-/* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with a dead peer. */
+/* The serial of a pinned lease, for slot_pin(). */
+u32 slot_lease_serial(const struct lease *lease);
+
+/* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with its lenders. */
 bool slot_is_dead(void *entry);
 
 /* For extent.c. May sleep. */

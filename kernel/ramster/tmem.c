@@ -24,6 +24,7 @@
 
 #define TMEM_MAX_INDEX U32_MAX
 #define TMEM_MAX_POOL 255
+#define LOAD_TRIES 3 /* one for each copy, and one for a page that moves meanwhile */
 
 static DEFINE_MUTEX(pools_lock); /* of the list and the numbers */
 static LIST_HEAD(pools);
@@ -154,30 +155,25 @@ static void load_local(struct tmem_load *load, struct zpage *zpage)
 	load_ahead(pool, index);
 }
 
-static void load_remote(struct tmem_load *load, void *entry, struct r2net_peer *peer, const struct extent_slot *slot)
+static void load_remote(struct tmem_load *load, void *entry, const struct extent_slot *slot)
 {
-	struct prefetch_plan plan;
+	struct prefetch_plan plan = load_plan(load->pool, load->index);
 
-	if (IS_ERR(peer)) {
-		tmem_load_done(load, PTR_ERR(peer));
-		return;
-	}
-	plan = load_plan(load->pool, load->index);
-	fetch_load(load, entry, peer, slot, &plan);
+	fetch_load(load, entry, slot, &plan);
 }
 
 static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 {
 	unsigned long index = load->index;
-	struct r2net_peer *peer = NULL;
 	struct zpage *zpage = NULL;
 	struct extent_slot slot;
 	void *entry;
+	int err = 0;
 
 	xa_lock(&pool->pages);
 	entry = xa_load(&pool->pages, index);
 	if (entry_is_remote(entry)) {
-		peer = slot_pin(entry, tmem_owner(pool, index), &slot);
+		err = slot_pin(entry, tmem_owner(pool, index), NULL, load->not, &slot);
 	} else if (entry_is_zpage(entry)) {
 		zpage = entry;
 		/* That state begins and ends under this lock. */
@@ -197,8 +193,10 @@ static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 		load_local(load, zpage);
 	else if (entry_is_same(entry))
 		load_same(load, entry);
+	else if (err)
+		tmem_load_done(load, err);
 	else
-		load_remote(load, entry, peer, &slot);
+		load_remote(load, entry, &slot);
 }
 
 void tmem_load(struct tmem_load *load)
@@ -208,6 +206,15 @@ void tmem_load(struct tmem_load *load)
 
 	load_begin(pool, load);
 	tmem_pool_put(pool);
+}
+
+bool tmem_load_again(struct tmem_load *load, u32 lease)
+{
+	if (++load->tries >= LOAD_TRIES)
+		return false;
+	load->not = lease;
+	tmem_load(load);
+	return true;
 }
 
 struct waited_load {
@@ -274,13 +281,13 @@ unsigned long tmem_invalidate_range(struct tmem_pool *pool, unsigned long index,
 	return freed;
 }
 
-bool tmem_remotified(struct zpage *zpage, void *entry)
+bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs)
 {
 	struct xarray *pages = &zpage->pool->pages;
 	bool same;
 
 	xa_lock(pages);
-	same = xa_load(pages, zpage->index) == zpage && slot_commit(entry);
+	same = xa_load(pages, zpage->index) == zpage && slot_commit(entry, legs);
 	if (same)
 		__xa_store(pages, zpage->index, entry, 0); /* replacing never allocates */
 	xa_unlock(pages);
@@ -313,39 +320,53 @@ void tmem_drop_clean(struct zpage *zpage)
 	zpage_put(zpage);
 }
 
-struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, struct r2net_peer **peer,
+/* The page shall be at home, and its bytes are here or on their way already. Under the index's lock. */
+static void *fetch_home_near(struct zpage *zpage)
+{
+	void *remote = zpage->remote;
+
+	if (!remote)
+		return NULL;
+	if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
+		zpage->home = true;
+		return NULL;
+	}
+	zcache_keep_clean(zpage);
+	return remote;
+}
+
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool home, const struct r2net_peer *peer,
 			       struct extent_slot *slot)
 {
 	struct zpage *zpage = NULL;
-	struct r2net_peer *pinned;
-	void *entry;
+	void *entry, *freed = NULL;
+	int err;
 
 	xa_lock(&pool->pages);
 	entry = xa_load(&pool->pages, index);
+	if (home && entry_is_zpage(entry))
+		freed = fetch_home_near(entry);
 	if (!entry_is_remote(entry))
 		goto out;
-	if (*peer && slot_peer(entry) != *peer) {
-		zpage = ERR_PTR(-EXDEV);
+	err = slot_pin(entry, tmem_owner(pool, index), peer, 0, slot);
+	if (err) {
+		zpage = err == -EXDEV ? ERR_PTR(err) : NULL;
 		goto out;
 	}
-	pinned = slot_pin(entry, tmem_owner(pool, index), slot);
-	if (IS_ERR(pinned))
-		goto out;
 	zpage = zcache_fetching(entry);
-	if (!zpage)
-		goto err_pin;
-	*peer = pinned;
+	if (!zpage) {
+		slot_unpin(entry, slot->legs[0].lease);
+		goto out;
+	}
 	zpage->pool = tmem_pool_get(pool);
 	zpage->index = index;
+	zpage->home = home;
 	zpage_get(zpage);
 	__xa_store(&pool->pages, index, zpage, 0);
-	xa_unlock(&pool->pages);
-	return zpage;
-
-err_pin:
-	slot_unpin(entry);
 out:
 	xa_unlock(&pool->pages);
+	if (freed)
+		slot_free(freed);
 	return zpage;
 }
 
@@ -358,34 +379,52 @@ static void load_fetched(struct tmem_load *load, int err)
 	tmem_load_done(load, err);
 }
 
-void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err)
+/* What becomes of a zpage in the index, under its lock, now that its READ has ended. Returns whether it stays there. */
+static bool fetched_stays(struct zpage *zpage, bool filled)
 {
-	u8 compressor = entry_location(zpage->remote).compressor;
+	if (filled && zpage->home)
+		zcache_keep_fetched(zpage);
+	else if (filled)
+		zcache_fetched(zpage);
+	else
+		__xa_store(&zpage->pool->pages, zpage->index, zpage->remote, 0);
+	return filled;
+}
+
+void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u32 lease)
+{
 	struct xarray *pages = &zpage->pool->pages;
+	void *remote = zpage->remote, *freed = NULL;
+	u8 compressor = entry_location(remote).compressor;
 	struct tmem_load *load, *next;
-	bool same, kept = false;
+	bool same, filled = false, stays = false;
 	LIST_HEAD(waiters);
 
-	/* With a load waiting for it the copy is used up at once. */
-	if (!err && list_empty_careful(&zpage->waiters))
-		kept = !zcache_fill(zpage, bytes, len);
+	/* With a load waiting for it a copy is used up at once. */
+	if (!err && (READ_ONCE(zpage->home) || list_empty_careful(&zpage->waiters)))
+		filled = !zcache_fill(zpage, bytes, len);
 	xa_lock(pages);
 	list_splice_init(&zpage->waiters, &waiters);
 	same = xa_load(pages, zpage->index) == zpage;
-	if (same && kept)
-		zcache_fetched(zpage);
-	else if (same)
-		__xa_store(pages, zpage->index, zpage->remote, 0);
+	if (same)
+		stays = fetched_stays(zpage, filled);
+	if (stays && zpage->home)
+		freed = remote;
 	xa_unlock(pages);
-	if (same && !kept)
+	if (freed) {
+		count(pages_home);
+		slot_free(freed);
+	}
+	if (same && !stays)
 		zcache_forget(zpage);
 
 	list_for_each_entry_safe(load, next, &waiters, link) {
-		if (err && load->patient) {
+		if (!err)
+			load_fetched(load, zcache_decompress(compressor, bytes, len, load->page));
+		else if (load->patient)
 			tmem_load(load); /* by itself, and with more patience */
-			continue;
-		}
-		load_fetched(load, err ?: zcache_decompress(compressor, bytes, len, load->page));
+		else if (!tmem_load_again(load, lease))
+			load_fetched(load, err);
 	}
 }
 
@@ -418,6 +457,18 @@ void tmem_pool_destroy(struct tmem_pool *pool)
 	mutex_unlock(&pools_lock);
 	tmem_invalidate_range(pool, 0, TMEM_MAX_INDEX + 1UL);
 	tmem_pool_put(pool);
+}
+
+struct tmem_pool *tmem_pool_find(u8 id)
+{
+	struct tmem_pool *pool, *found = NULL;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, link)
+		if (pool->id == id)
+			found = tmem_pool_get(pool);
+	mutex_unlock(&pools_lock);
+	return found;
 }
 
 static void pool_release(struct kref *ref)

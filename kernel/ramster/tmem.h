@@ -45,7 +45,10 @@ struct tmem_load {
 	 */
 	void (*done)(struct tmem_load *load, int err);
 
+	/* 0 at first. */
 	struct list_head link;
+	u32 not ; /* the lease from which it could not be had */
+	u8 tries; /* that failed */
 };
 
 /* May sleep. Returns NULL when memory or numbers have run out. */
@@ -85,10 +88,10 @@ void tmem_pool_put(struct tmem_pool *pool);
 struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index);
 
 /*
- * A zpage's bytes stand in a slot now: @entry, committed, replaces it. Returns false if the zpage had been freed or rewritten,
- * or the slot's extent has died.
+ * A zpage's bytes stand in a slot now, with @legs lenders: @entry, committed, replaces it. Returns false if the zpage had been
+ * freed or rewritten, or one of them has lost the slot's lease.
  */
-bool tmem_remotified(struct zpage *zpage, void *entry);
+bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs);
 
 /*
  * A copy is dropped: the index points to its slot again. If the slot is lost with a dead peer the copy becomes the page.
@@ -98,17 +101,24 @@ void tmem_drop_clean(struct zpage *zpage);
 
 /**
  * tmem_fetch_ahead - begin to read a page ahead, if it is remote
- * @peer: the page must lie there; or NULL and where it lies is left in it
+ * @home: it shall be local from then on; else what comes is a copy
+ * @peer: the page must lie there; or NULL
  * @slot: where its place is left
  *
  * Returns a FETCHING zpage with a reference for the caller, its slot pinned; ERR_PTR(-EXDEV) if it lies with another peer;
  * NULL if it is not remote or memory is short.
  */
-struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, struct r2net_peer **peer,
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool home, const struct r2net_peer *peer,
 			       struct extent_slot *slot);
 
-/* The bytes of a FETCHING zpage are here, or cannot be had. The caller keeps its reference and its pin. */
-void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err);
+/* The bytes of a FETCHING zpage are here, or cannot be had from that lease. The caller keeps its reference and its pin. */
+void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u32 lease);
+
+/* A load could not be had from that lease: tries another. Returns false if it has tried enough. */
+bool tmem_load_again(struct tmem_load *load, u32 lease);
+
+/* The pool of that number, with a reference, or NULL. May sleep. */
+struct tmem_pool *tmem_pool_find(u8 id);
 
 /* A load has ended: counts and calls done(). */
 void tmem_load_done(struct tmem_load *load, int err);

@@ -14,6 +14,7 @@
 #include "compress.h"
 #include "counters.h"
 #include "entry.h"
+#include "reserve.h"
 #include "tmem.h"
 #include "zcache.h"
 
@@ -188,7 +189,7 @@ struct zpage *zcache_fetching(void *remote)
 int zcache_fill(struct zpage *zpage, const void *bytes, size_t len)
 {
 	zpage->compressor = entry_location(zpage->remote).compressor;
-	return zpage_write(zpage, bytes, len, ZCACHE_COPY_GFP);
+	return zpage_write(zpage, bytes, len, READ_ONCE(zpage->home) ? reserve_store_gfp() : ZCACHE_COPY_GFP);
 }
 
 void zcache_fetched(struct zpage *zpage)
@@ -198,6 +199,16 @@ void zcache_fetched(struct zpage *zpage)
 	INIT_LIST_HEAD(&zpage->lru);
 	list_add_tail(&zpage->lru, &zcache.clean);
 	atomic_long_inc(&zcache.nr_clean);
+	spin_unlock(&zcache.lock);
+}
+
+void zcache_keep_fetched(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	zpage_set_state(zpage, ZPAGE_STORED);
+	zpage->remote = NULL;
+	INIT_LIST_HEAD(&zpage->lru);
+	list_add(&zpage->lru, &zcache.stored);
 	spin_unlock(&zcache.lock);
 }
 

@@ -40,6 +40,7 @@ struct zpage {
 	u8 compressor;
 	u8 state; /* enum zpage_state */
 	bool keep_local; /* never remotified */
+	bool home; /* FETCHING: it will be the page, not a copy; under the pool's xa_lock */
 };
 
 /**
@@ -70,6 +71,9 @@ int zcache_fill(struct zpage *zpage, const void *bytes, size_t len);
 
 /* FETCHING to CLEAN, into the list of copies. Never sleeps; under the pool's xa_lock. */
 void zcache_fetched(struct zpage *zpage);
+
+/* FETCHING to STORED, among the coldest: its slot is about to go. Never sleeps; under the pool's xa_lock. */
+void zcache_keep_fetched(struct zpage *zpage);
 
 /**
  * zpage_decompress - a zpage's page
@@ -110,7 +114,7 @@ void zcache_return(struct zpage *zpage);
  */
 struct zpage *zcache_take_clean(void);
 
-/* A CLEAN zpage, whose slot is lost, becomes the only copy: STORED. Never sleeps; under the pool's xa_lock. */
+/* A CLEAN zpage, whose slot is lost or is about to go, becomes the only copy: STORED. Never sleeps; under the pool's xa_lock. */
 void zcache_keep_clean(struct zpage *zpage);
 
 /* Whether more is held than may stay, so that remotify should work (and for how long once it does). */

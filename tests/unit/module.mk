@@ -9,18 +9,18 @@ SHIM_CPPFLAGS := -Itests/unit/shim -Ikernel/ramster -include tests/unit/shim/shi
 SHIM_WARN := -Wno-sign-compare -Wno-missing-field-initializers
 SHIM_LIBS := -llzo2 -llz4 -lzstd -pthread
 
-shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,tmem zcache compress compress_zstd zbud zsmalloc extent slot \
+shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,tmem zcache compress compress_zstd zbud zsmalloc lease extent slot move \
 	prefetch fetch remotify counters))
 shim_support := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/shim/*.c))
 $(B)/shim/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SHIM_WARN) $(SHIM_CPPFLAGS) -c -o $@ $<
-test_support := $(addprefix $(B)/tests/unit/,scene.o pages.o)
+test_support := $(addprefix $(B)/tests/unit/,scene.o pages.o slots.o)
 $(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent tmem tmem_model fetch remotify life)
+shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent extent_model tmem tmem_model fetch remotify move life)
 UNIT_TESTS += $(shim_tests)
 $(shim_tests): %: %.o $(B)/shim/shim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(SHIM_LIBS)

@@ -5,56 +5,8 @@
 
 #include <linux/err.h>
 
-#include "donor.h"
-#include "extent.h"
-#include "slot.h"
 #include "pages.h"
-
-#define SIZE R2NET_EXTENT_MIN
-#define BLOCKS (SIZE / EXTENT_BLOCK_SIZE)
-#define POOL 9
-
-static struct extent_owner owner_of(u32 index)
-{
-	return (struct extent_owner){ .pool = POOL, .index = index };
-}
-
-static void *alloc(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
-{
-	void *entry = slot_alloc(&donor->peer.space, owner_of(index), length, index % 4, ~index, slot);
-
-	if (entry)
-		assert_true(slot_commit(entry));
-	return entry;
-}
-
-static void *alloc_unpinned(struct donor *donor, u32 index, size_t length, struct extent_slot *slot)
-{
-	void *entry = alloc(donor, index, length, slot);
-
-	if (entry)
-		slot_unpin(entry);
-	return entry;
-}
-
-static int set_up(void **state)
-{
-	assert_int_equal(extent_init(), 0);
-	*state = donor_new(3);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	donor_free(*state);
-	assert_int_equal(extent_pages(), 0);
-	assert_int_equal(extent_used_bytes(), 0);
-	assert_int_equal(extent_space_bytes(), 0);
-	assert_int_equal(extent_free_bytes(), 0);
-	extent_exit();
-	assert_int_equal(extent_table_bytes(), 0);
-	return shim_allocated() != 0;
-}
+#include "tests/unit/slots.h"
 
 /* A slot is of its class: as large as its zpage, and not much larger. */
 static void test_classes(void **state)
@@ -81,7 +33,7 @@ static void test_classes(void **state)
 			bytes += length;
 		}
 		slot_free(entry);
-		slot_unpin(entry);
+		unpin(entry, &slot);
 		assert_int_equal(extent_pages(), 0);
 	}
 	assert_in_range(used * 100 / bytes, 100, 110);
@@ -101,8 +53,17 @@ static void test_largest_item(void **state)
 	assert_true(slot[1].offset >= slot[0].offset + R2NET_MAX_ITEM_LEN);
 	for (i = 0; i < 2; i++) {
 		slot_free(entry[i]);
-		slot_unpin(entry[i]);
+		unpin(entry[i], &slot[i]);
 	}
+}
+
+static bool has_space(void)
+{
+	struct extent_group *group = extent_group_next();
+
+	if (group)
+		extent_group_put(group);
+	return group;
 }
 
 static void test_full(void **state)
@@ -114,11 +75,11 @@ static void test_full(void **state)
 	void *entry;
 
 	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
-	assert_true(extent_has_space(&donor->peer.space));
+	assert_true(has_space());
 	while ((entry = alloc_unpinned(donor, nr, PAGE_SIZE, &slot)))
 		entries[nr++] = entry;
 	assert_int_equal(nr, BLOCKS * (EXTENT_BLOCK_SIZE / 4228));
-	assert_false(extent_has_space(&donor->peer.space));
+	assert_false(has_space());
 	assert_int_equal(extent_free_bytes(), 0);
 	/* No other class finds a block, but one slot freed is one slot to be had. */
 	assert_null(alloc(donor, nr, 200, &slot));
@@ -137,20 +98,21 @@ static void test_full(void **state)
 
 static bool same_place(const struct extent_slot *a, const struct extent_slot *b)
 {
-	return a->extent == b->extent && a->offset == b->offset;
+	return a->legs[0].lease == b->legs[0].lease && a->offset == b->offset;
 }
 
 /* A slot that is freed while its block is pinned is nobody's until the last pin is gone. */
 static void test_slot_rule(void **state)
 {
-	struct extent_slot first, other, slot;
+	struct extent_slot first, other, pin, slot;
 	void *a, *b, *c[3];
 	unsigned int i;
 
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
 	a = alloc(*state, 1, 1000, &first);
 	b = alloc_unpinned(*state, 2, 1000, &other);
-	assert_ptr_equal(slot_pin(b, owner_of(2), &slot), &((struct donor *)*state)->peer);
+	assert_true(readable(b, 2, &pin));
+	assert_ptr_equal(pin.legs[0].peer, &((struct donor *)*state)->peer);
 	slot_free(a);
 	assert_int_equal(extent_pages(), 1);
 	for (i = 0; i < 2; i++) {
@@ -158,10 +120,10 @@ static void test_slot_rule(void **state)
 		assert_false(same_place(&slot, &first) || same_place(&slot, &other));
 	}
 	/* One pin of the two: still not. */
-	slot_unpin(a);
+	unpin(a, &first);
 	c[2] = alloc_unpinned(*state, 12, 1000, &slot);
 	assert_false(same_place(&slot, &first));
-	slot_unpin(b);
+	unpin(b, &pin);
 	a = alloc_unpinned(*state, 3, 1000, &slot);
 	assert_true(same_place(&slot, &first));
 	slot_free(a);
@@ -173,16 +135,16 @@ static void test_slot_rule(void **state)
 /* A block is not given to another class while it is pinned, even with no page left in it. */
 static void test_empty_block_that_is_pinned(void **state)
 {
-	struct extent_slot slot;
+	struct extent_slot pin, slot;
 	void *a, *b;
 
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
-	a = alloc(*state, 1, 1000, &slot);
+	a = alloc(*state, 1, 1000, &pin);
 	slot_free(a);
 	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
 	b = alloc_unpinned(*state, 1, 3000, &slot);
 	assert_int_not_equal(entry_location(b).block, entry_location(a).block);
-	slot_unpin(a);
+	unpin(a, &pin);
 	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
 	slot_free(b);
 	assert_int_equal(extent_free_bytes(), SIZE);
@@ -200,13 +162,13 @@ static void test_only_the_owner_reads(void **state)
 	assert_int_equal(donor_lend(*state, SIZE, 1), 0);
 	entry = alloc_unpinned(*state, 5, 100, &slot);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
-		assert_int_equal(PTR_ERR(slot_pin(entry, others[i], &slot)), -EIO);
-	assert_false(IS_ERR(slot_pin(entry, owner_of(5), &slot)));
-	slot_unpin(entry);
+		assert_int_equal(slot_pin(entry, others[i], NULL, 0, &slot), -EIO);
+	assert_true(readable(entry, 5, &slot));
+	unpin(entry, &slot);
 	slot_free(entry);
 	entry = alloc_unpinned(*state, U32_MAX, 100, &slot);
-	assert_false(IS_ERR(slot_pin(entry, owner_of(U32_MAX), &slot)));
-	slot_unpin(entry);
+	assert_true(readable(entry, U32_MAX, &slot));
+	unpin(entry, &slot);
 	slot_free(entry);
 }
 
@@ -220,16 +182,16 @@ static void test_bad_leases(void **state)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		assert_int_equal(extent_add(&donor->peer, sizes[i], leases, 1), -EINVAL);
+		assert_int_equal(lease_add(&donor->peer, sizes[i], leases, 1), -EINVAL);
 	/* All or none: the third is the first again. */
-	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 3), -EEXIST);
+	assert_int_equal(lease_add(&donor->peer, SIZE, leases, 3), -EEXIST);
 	assert_int_equal(extent_space_bytes(), 0);
-	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 2), 0);
-	assert_int_equal(extent_add(&donor->peer, SIZE, leases, 1), -EEXIST);
+	assert_int_equal(lease_add(&donor->peer, SIZE, leases, 2), 0);
+	assert_int_equal(lease_add(&donor->peer, SIZE, leases, 1), -EEXIST);
 	assert_int_equal(extent_space_bytes(), 2 * SIZE);
-	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 3);
+	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 4); /* ours, the leases' and their group's */
 	/* An id that the lender has given anew. */
-	assert_int_equal(extent_add(&donor->peer, SIZE, &leases[2], 1), 0);
+	assert_int_equal(lease_add(&donor->peer, SIZE, &leases[2], 1), 0);
 	assert_int_equal(extent_space_bytes(), 3 * SIZE);
 }
 
@@ -244,7 +206,7 @@ static void test_leases_without_memory(void **state)
 		leases[i] = (struct ramster_nl_lease){ i, 5 };
 	for (n = 1;; n++) {
 		shim_fail_allocation(n);
-		err = extent_add(&donor->peer, SIZE, leases, ARRAY_SIZE(leases));
+		err = lease_add(&donor->peer, SIZE, leases, ARRAY_SIZE(leases));
 		if (!err)
 			break;
 		assert_true(shim_allocation_failed());
@@ -281,10 +243,10 @@ static void test_slots_without_memory(void **state)
 static unsigned int count_listed(struct donor *donor, u32 size)
 {
 	struct ramster_nl_lease leases[2];
-	unsigned int from = 0, nr, of_size = 0;
-	u32 have;
+	unsigned int nr, of_size = 0;
+	u32 have, from = 0;
 
-	while ((nr = extent_list(&donor->peer, &from, &have, leases, 2)))
+	while ((nr = lease_list(&donor->peer, &from, &have, leases, 2)))
 		of_size += have == size ? nr : 0;
 	return of_size;
 }
@@ -301,16 +263,16 @@ static void test_list_and_return(void **state)
 	assert_int_equal(count_listed(donor, SIZE), 3);
 	assert_int_equal(count_listed(donor, 2 * SIZE), 2);
 	entry = alloc(donor, 1, 1000, &slot);
-	assert_int_equal(extent_return(&donor->peer, leases, 1), 1);
-	assert_int_not_equal(leases[0].extent, slot.extent);
+	assert_int_equal(lease_return(&donor->peer, leases, 1), 1);
+	assert_int_not_equal(leases[0].extent, slot.legs[0].extent);
 	/* What holds a page stays, and so does what is pinned. */
-	assert_int_equal(extent_return(&donor->peer, leases, 8), 3);
+	assert_int_equal(lease_return(&donor->peer, leases, 8), 3);
 	slot_free(entry);
-	assert_int_equal(extent_return(&donor->peer, leases, 8), 0);
-	slot_unpin(entry);
-	assert_int_equal(extent_return(&donor->peer, leases, 8), 1);
-	assert_int_equal(leases[0].extent, slot.extent);
-	assert_int_equal(leases[0].generation, slot.generation);
+	assert_int_equal(lease_return(&donor->peer, leases, 8), 0);
+	unpin(entry, &slot);
+	assert_int_equal(lease_return(&donor->peer, leases, 8), 1);
+	assert_int_equal(leases[0].extent, slot.legs[0].extent);
+	assert_int_equal(leases[0].generation, slot.legs[0].generation);
 	assert_int_equal(extent_space_bytes(), 0);
 }
 
@@ -337,21 +299,22 @@ static void test_largest_extent(void **state)
 static void test_lost(void **state)
 {
 	struct donor *donor = *state;
-	struct extent_slot slot;
+	struct extent_slot pin, slot;
 	void *kept, *lost;
 	u64 space;
 
 	assert_int_equal(donor_lend(donor, SIZE, 2), 0);
 	space = extent_free_bytes();
-	lost = alloc(donor, 1, 1000, &slot);
+	lost = alloc(donor, 1, 1000, &pin);
 	kept = alloc_unpinned(donor, 2, PAGE_SIZE, &slot);
-	assert_int_equal(extent_lost(lost), entry_location(kept).extent == entry_location(lost).extent ? 2 : 1);
-	assert_int_equal(extent_lost(lost), 0);
+	assert_int_equal(lease_lost(pin.legs[0].lease),
+			 entry_location(kept).extent == entry_location(lost).extent ? 2 : 1);
+	assert_int_equal(lease_lost(pin.legs[0].lease), 0);
 	assert_true(slot_is_dead(lost));
 	assert_true(extent_free_bytes() <= space / 2);
-	assert_true(IS_ERR(slot_pin(lost, owner_of(1), &slot)));
+	assert_false(readable(lost, 1, &slot));
 	slot_free(lost);
-	slot_unpin(lost);
+	unpin(lost, &pin);
 	slot_free(kept);
 	/* Only the other one is left, and can be used. */
 	assert_int_equal(extent_space_bytes(), SIZE);
@@ -370,12 +333,12 @@ static void test_only_committed_pages_are_lost(void **state)
 
 	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
 	there = alloc_unpinned(donor, 1, 1000, &slot);
-	sent = slot_alloc(&donor->peer.space, owner_of(2), 1000, 0, 0, &slot);
+	sent = slot_alloc(lease_of(there, 0)->extent->group, owner_of(2), 1000, 0, 0, &slot);
 	assert_int_equal(extent_pages(), 1);
-	assert_int_equal(extent_lost(sent), 1);
-	assert_false(slot_commit(sent));
+	assert_int_equal(lease_lost(slot.legs[0].lease), 1);
+	assert_false(slot_commit(sent, 1));
 	slot_abandon(sent);
-	slot_unpin(sent);
+	unpin(sent, &slot);
 	assert_int_equal(donor_die(donor), 0);
 	slot_free(there);
 	assert_int_equal(donor->peer.space.nr, 0);
@@ -385,22 +348,22 @@ static void test_only_committed_pages_are_lost(void **state)
 static void test_lost_then_dead(void **state)
 {
 	struct donor *donor = *state;
-	struct extent_slot slot;
+	struct extent_slot slots[3];
 	void *pages[3];
 	u64 lost;
 	int i;
 
 	assert_int_equal(donor_lend(donor, SIZE, 2), 0);
 	for (i = 0; i < 3; i++)
-		pages[i] = alloc(donor, i, PAGE_SIZE, &slot);
-	lost = extent_lost(pages[0]);
+		pages[i] = alloc(donor, i, PAGE_SIZE, &slots[i]);
+	lost = lease_lost(slots[0].legs[0].lease);
 	assert_in_range(lost, 1, 3);
 	slot_free(pages[0]);
-	slot_unpin(pages[0]);
+	unpin(pages[0], &slots[0]);
 	assert_int_equal(donor_die(donor), 3 - lost);
 	for (i = 1; i < 3; i++) {
 		slot_free(pages[i]);
-		slot_unpin(pages[i]);
+		unpin(pages[i], &slots[i]);
 	}
 	assert_int_equal(donor->peer.space.nr, 0);
 }
@@ -408,229 +371,34 @@ static void test_lost_then_dead(void **state)
 static void test_dead(void **state)
 {
 	struct donor *donor = *state, *living = donor_new(4);
-	struct extent_slot slot;
+	struct extent_slot pin, slot;
 	void *a, *b, *other;
 
 	assert_int_equal(donor_lend(donor, SIZE, 3), 0);
 	assert_int_equal(donor_lend(living, SIZE, 1), 0);
-	a = alloc(donor, 1, 1000, &slot);
+	a = alloc(donor, 1, 1000, &pin);
 	b = alloc_unpinned(donor, 2, 1000, &slot);
 	other = alloc_unpinned(living, 3, 1000, &slot);
 	assert_int_equal(donor_die(donor), 2);
 	assert_int_equal(donor_die(donor), 0);
 	/* The empty ones are gone, nothing is given and nothing is read any more. */
-	assert_int_equal(donor->peer.space.nr, 1);
+	assert_int_equal(donor->peer.space.nr, 0);
 	assert_int_equal(extent_free_bytes(), SIZE - EXTENT_BLOCK_SIZE);
-	assert_false(extent_has_space(&donor->peer.space));
 	assert_null(alloc(donor, 4, 1000, &slot));
 	assert_null(alloc(donor, 4, 3000, &slot));
-	assert_int_equal(PTR_ERR(slot_pin(a, owner_of(1), &slot)), -EIO);
-	assert_int_equal(PTR_ERR(slot_pin(b, owner_of(2), &slot)), -EIO);
-	assert_false(IS_ERR(slot_pin(other, owner_of(3), &slot)));
-	slot_unpin(other);
+	assert_false(readable(a, 1, &slot));
+	assert_false(readable(b, 2, &slot));
+	assert_true(readable(other, 3, &slot));
+	unpin(other, &slot);
 	/* The last page and the last pin take the extent with them. */
 	slot_free(b);
 	slot_free(a);
-	assert_int_equal(donor->peer.space.nr, 1);
-	slot_unpin(a);
-	assert_int_equal(donor->peer.space.nr, 0);
+	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 3);
+	unpin(a, &pin);
 	assert_int_equal(refcount_read(&donor->peer.ref.refcount), 1);
 	slot_free(other);
 	assert_int_equal(extent_space_bytes(), SIZE);
 	donor_free(living);
-}
-
-/*
- * The model: every slot that was given and may not be given again, every pin.
- */
-#define SLOTS 3000
-#define PINS 200
-
-struct model_slot {
-	void *entry; /* NULL: not in use */
-	struct extent_slot place;
-	u32 index;
-	bool freed; /* and waiting for its block's last pin */
-};
-
-struct model {
-	struct donor *donors[2];
-	struct model_slot slots[SLOTS];
-	unsigned int nr_live;
-	void *pins[PINS];
-	u64 seed;
-};
-
-static bool same_block(void *a, void *b)
-{
-	return entry_location(a).extent == entry_location(b).extent &&
-	       entry_location(a).block == entry_location(b).block;
-}
-
-static bool block_pinned(const struct model *m, void *entry)
-{
-	unsigned int i;
-
-	for (i = 0; i < PINS; i++)
-		if (m->pins[i] && same_block(m->pins[i], entry))
-			return true;
-	return false;
-}
-
-static void **free_pin(struct model *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < PINS; i++)
-		if (!m->pins[i])
-			return &m->pins[i];
-	return NULL;
-}
-
-static void check_free_of_others(const struct model *m, void *entry, const struct extent_slot *place)
-{
-	unsigned int i;
-
-	for (i = 0; i < SLOTS; i++) {
-		const struct model_slot *s = &m->slots[i];
-
-		if (!s->entry || !same_block(s->entry, entry))
-			continue;
-		if (place->offset < s->place.offset + s->place.length &&
-		    s->place.offset < place->offset + place->length)
-			fail_msg("a slot was given that is %s", s->freed ? "not to be used yet" : "in use");
-	}
-}
-
-static void model_alloc(struct model *m)
-{
-	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
-	struct donor *donor = m->donors[pages_random(&m->seed) % 2];
-	void **pin = free_pin(m);
-	size_t length = 1 + pages_random(&m->seed) % PAGE_SIZE;
-	void *entry;
-
-	if (s->entry || !pin)
-		return;
-	if (pages_random(&m->seed) % 2)
-		length = 1 + length % 600;
-	s->index = pages_random(&m->seed);
-	entry = alloc(donor, s->index, length, &s->place);
-	if (!entry)
-		return;
-	assert_int_equal(s->place.length, length);
-	check_free_of_others(m, entry, &s->place);
-	s->entry = entry;
-	s->freed = false;
-	m->nr_live++;
-	*pin = entry;
-}
-
-static void model_free(struct model *m)
-{
-	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
-
-	if (!s->entry || s->freed)
-		return;
-	slot_free(s->entry);
-	m->nr_live--;
-	if (block_pinned(m, s->entry))
-		s->freed = true;
-	else
-		s->entry = NULL;
-}
-
-static void model_pin(struct model *m)
-{
-	struct model_slot *s = &m->slots[pages_random(&m->seed) % SLOTS];
-	struct extent_slot place;
-	void **pin = free_pin(m);
-
-	if (!s->entry || s->freed || !pin)
-		return;
-	assert_false(IS_ERR(slot_pin(s->entry, owner_of(s->index), &place)));
-	assert_memory_equal(&place, &s->place, sizeof(place));
-	*pin = s->entry;
-}
-
-static void model_unpin(struct model *m, unsigned int which)
-{
-	void *entry = m->pins[which];
-	unsigned int i;
-
-	if (!entry)
-		return;
-	m->pins[which] = NULL;
-	slot_unpin(entry);
-	if (block_pinned(m, entry))
-		return;
-	for (i = 0; i < SLOTS; i++)
-		if (m->slots[i].entry && m->slots[i].freed && same_block(m->slots[i].entry, entry))
-			m->slots[i].entry = NULL;
-}
-
-static void model_return(struct model *m)
-{
-	struct donor *donor = m->donors[pages_random(&m->seed) % 2];
-	struct ramster_nl_lease leases[2];
-	unsigned int nr = extent_return(&donor->peer, leases, 2), i, k;
-
-	for (i = 0; i < nr; i++)
-		for (k = 0; k < SLOTS; k++)
-			if (m->slots[k].entry && slot_peer(m->slots[k].entry) == &donor->peer)
-				assert_int_not_equal(m->slots[k].place.extent, leases[i].extent);
-	if (nr && donor->nr_extents < 200)
-		assert_int_equal(donor_lend(donor, SIZE, nr), 0);
-}
-
-static void model_end(struct model *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < SLOTS; i++)
-		if (m->slots[i].entry && !m->slots[i].freed)
-			slot_free(m->slots[i].entry);
-	for (i = 0; i < PINS; i++)
-		if (m->pins[i])
-			slot_unpin(m->pins[i]);
-}
-
-static void test_against_a_model(void **state)
-{
-	static struct model m;
-	struct ramster_nl_lease leases[64];
-	unsigned long step;
-	u64 before;
-
-	m.donors[0] = *state;
-	m.donors[1] = donor_new(4);
-	assert_int_equal(donor_lend(m.donors[0], SIZE, 2), 0);
-	assert_int_equal(donor_lend(m.donors[1], 2 * SIZE, 1), 0);
-	before = extent_table_bytes();
-	for (step = 0; step < 60000; step++) {
-		u64 r = pages_random(&m.seed) % 100, phase = step / 10000 % 2;
-
-		if (r < (phase ? 30 : 45))
-			model_alloc(&m);
-		else if (r < 80)
-			model_free(&m);
-		else if (r < 85)
-			model_pin(&m);
-		else if (r < 99 || step % 50)
-			model_unpin(&m, pages_random(&m.seed) % PINS);
-		else
-			model_return(&m);
-		assert_int_equal(extent_pages(), m.nr_live);
-	}
-	model_end(&m);
-	/* What is left are the extents' own tables. */
-	assert_int_equal(extent_free_bytes(), extent_space_bytes());
-	while (extent_return(&m.donors[0]->peer, leases, 64) || extent_return(&m.donors[1]->peer, leases, 64))
-		;
-	assert_int_equal(donor_lend(m.donors[0], SIZE, 2), 0);
-	assert_int_equal(donor_lend(m.donors[1], 2 * SIZE, 1), 0);
-	assert_int_equal(extent_table_bytes(), before);
-	donor_free(m.donors[1]);
 }
 
 /* What the tables cost a page when four in five slots are used. */
@@ -654,23 +422,22 @@ static void test_bytes_of_bookkeeping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_classes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_largest_item, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_slot_rule, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_empty_block_that_is_pinned, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_only_the_owner_reads, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bad_leases, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_leases_without_memory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_slots_without_memory, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_list_and_return, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_largest_extent, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_lost, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_only_committed_pages_are_lost, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_lost_then_dead, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_dead, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_against_a_model, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_bytes_of_bookkeeping, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_classes, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_largest_item, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_full, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_slot_rule, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_empty_block_that_is_pinned, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_only_the_owner_reads, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_bad_leases, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_leases_without_memory, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_slots_without_memory, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_list_and_return, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_largest_extent, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_lost, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_only_committed_pages_are_lost, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_lost_then_dead, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_dead, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_bytes_of_bookkeeping, slots_set_up, slots_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

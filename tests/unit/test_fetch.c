@@ -285,7 +285,7 @@ static void test_no_page_goes_to_a_dead_extent(void **state)
 		assert_int_equal(store(i, PAGE_TEXT, i), 0);
 	scene.donor->wait = true;
 	assert_int_equal(send_coldest(5), 5);
-	assert_int_equal(extent_dead(&scene.donor->peer), 0);
+	assert_int_equal(lease_peer_dead(&scene.donor->peer), 0);
 	donor_answer_all(scene.donor);
 	scene.donor->wait = false;
 	for (i = 0; i < 5; i++)

@@ -56,9 +56,9 @@ static bool send_as_many_as_may_be(void)
 {
 	int tries;
 
-	for (tries = 0; tries < TRIES && READ_ONCE(scene.donor->nr_pending) < R2NET_MAX_WRITES; tries++)
+	for (tries = 0; tries < TRIES && READ_ONCE(scene.donor->nr_pending) < EXTENT_MAX_WRITES; tries++)
 		usleep(1000);
-	return READ_ONCE(scene.donor->nr_pending) == R2NET_MAX_WRITES;
+	return READ_ONCE(scene.donor->nr_pending) == EXTENT_MAX_WRITES;
 }
 
 /* Those that wait for a FENCE hold their slots, and nothing else. */

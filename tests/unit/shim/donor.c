@@ -18,9 +18,6 @@ struct donor_extent {
 
 struct workqueue_struct *r2net_wq;
 
-static DEFINE_SPINLOCK(donors_lock);
-static LIST_HEAD(donors); /* struct r2net_peer */
-
 static struct donor *to_donor(struct r2net_peer *peer)
 {
 	return container_of(peer, struct donor, peer);
@@ -35,14 +32,12 @@ struct donor *donor_new(u32 node)
 	donor->peer.node = node;
 	donor->peer.state = RAMSTER_PEER_UP;
 	spin_lock_init(&donor->peer.lock);
-	extent_space_init(&donor->peer.space);
+	lease_space_init(&donor->peer.space);
 	INIT_LIST_HEAD(&donor->pending);
+	INIT_LIST_HEAD(&donor->serving);
 	INIT_LIST_HEAD(&donor->fencing);
 	donor->extents = kvcalloc(DONOR_MAX_EXTENTS, sizeof(*donor->extents), GFP_KERNEL);
 	shim_assert(donor->extents);
-	spin_lock(&donors_lock);
-	list_add_tail(&donor->peer.link, &donors);
-	spin_unlock(&donors_lock);
 	return donor;
 }
 
@@ -62,7 +57,7 @@ int donor_lend(struct donor *donor, u32 size, unsigned int nr)
 		shim_assert(extent->bytes);
 		leases[i] = (struct ramster_nl_lease){ extent->id, extent->generation };
 	}
-	return extent_add(&donor->peer, size, leases, nr);
+	return lease_add(&donor->peer, size, leases, nr);
 }
 
 static u8 *item_bytes(struct donor *donor, const struct r2net_item *item)
@@ -116,6 +111,8 @@ static void check_request(struct donor *donor, const struct r2net_request *req)
 	shim_assert(req->payload_length == (req->type == R2NET_WRITE ? total : 0));
 	list_for_each_entry(other, &donor->pending, link)
 		check_slot_rule(req, other);
+	list_for_each_entry(other, &donor->serving, link)
+		check_slot_rule(req, other);
 	list_for_each_entry(other, &donor->fencing, link)
 		check_slot_rule(req, other);
 }
@@ -151,9 +148,9 @@ bool r2net_request_claim(struct r2net_request *req, unsigned int i)
 	return !test_and_set_bit(i, &req->claimed);
 }
 
-void r2net_peer_stale(struct r2net_peer *peer, void *entry)
+void r2net_peer_stale(struct r2net_peer *peer, struct lease *lease)
 {
-	extent_lost(entry);
+	lease_lost(lease);
 }
 
 void r2net_request_fail(struct r2net_request *req, int err)
@@ -226,9 +223,26 @@ static struct r2net_request *pending_get(struct donor *donor, unsigned int n)
 	return found;
 }
 
+/* Takes the @n-th request, so that no other thread answers it. */
+static struct r2net_request *serving_get(struct donor *donor, unsigned int n)
+{
+	struct r2net_request *req, *found = NULL;
+
+	spin_lock(&donor->peer.lock);
+	list_for_each_entry(req, &donor->pending, link)
+		if (!n--) {
+			found = req;
+			list_move_tail(&req->link, &donor->serving);
+			donor->nr_pending--;
+			break;
+		}
+	spin_unlock(&donor->peer.lock);
+	return found;
+}
+
 bool donor_answer(struct donor *donor, unsigned int n)
 {
-	struct r2net_request *req = pending_get(donor, n);
+	struct r2net_request *req = serving_get(donor, n);
 	u8 *bytes;
 
 	if (!req)
@@ -238,7 +252,6 @@ bool donor_answer(struct donor *donor, unsigned int n)
 	serve(donor, req, bytes);
 	spin_lock(&donor->peer.lock);
 	list_del_init(&req->link);
-	donor->nr_pending--;
 	spin_unlock(&donor->peer.lock);
 	deliver(donor, req, bytes);
 	r2net_request_put(req);
@@ -307,7 +320,7 @@ u64 donor_die(struct donor *donor)
 		r2net_request_fail(req, -EIO);
 		r2net_request_put(req);
 	}
-	return extent_dead(&donor->peer);
+	return lease_peer_dead(&donor->peer);
 }
 
 void donor_free(struct donor *donor)
@@ -315,14 +328,11 @@ void donor_free(struct donor *donor)
 	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
 	unsigned int i;
 
-	shim_assert(list_empty(&donor->pending) && list_empty(&donor->fencing));
-	extent_return(&donor->peer, leases, DONOR_MAX_EXTENTS);
+	shim_assert(list_empty(&donor->pending) && list_empty(&donor->serving) && list_empty(&donor->fencing));
+	lease_return(&donor->peer, leases, DONOR_MAX_EXTENTS);
 	shim_assert(!donor->peer.space.nr);
 	for (i = 0; i < donor->nr_extents; i++)
 		free(donor->extents[i].bytes);
-	spin_lock(&donors_lock);
-	list_del(&donor->peer.link);
-	spin_unlock(&donors_lock);
 	shim_assert(refcount_read(&donor->peer.ref.refcount) == 1);
 	kvfree(donor->extents);
 	kfree(donor);
@@ -344,22 +354,10 @@ void r2net_peer_put(struct r2net_peer *peer)
 	kref_put(&peer->ref, peer_release);
 }
 
-struct r2net_peer *r2net_peer_with_space(void)
+void netlink_event_need(u64 bytes)
 {
-	struct r2net_peer *peer, *found = NULL;
-
-	might_sleep();
-	spin_lock(&donors_lock);
-	list_for_each_entry(peer, &donors, link)
-		if (peer->state == RAMSTER_PEER_UP && extent_has_space(&peer->space)) {
-			found = r2net_peer_get(peer);
-			list_move_tail(&peer->link, &donors);
-			break;
-		}
-	spin_unlock(&donors_lock);
-	return found;
 }
 
-void netlink_event_need(u64 bytes)
+void netlink_event_vacated(void)
 {
 }

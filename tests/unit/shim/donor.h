@@ -16,6 +16,7 @@ struct donor {
 	struct r2net_peer peer;
 	struct list_head pending; /* requests without an answer, under peer.lock */
 	unsigned int nr_pending;
+	struct list_head serving; /* those that are being answered, under peer.lock */
 	struct list_head fencing; /* WRITEs of connections that broke, under peer.lock */
 	struct donor_extent *extents;
 	unsigned int nr_extents;

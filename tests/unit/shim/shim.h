@@ -45,10 +45,14 @@ typedef unsigned int gfp_t;
 #define struct_size(p, member, n) (sizeof(*(p)) + (n) * sizeof((p)->member[0]))
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
+#define smp_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define smp_store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
+#define xchg(p, value) __atomic_exchange_n((p), (value), __ATOMIC_SEQ_CST)
 
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(type, a, b) min((type)(a), (type)(b))
+#define max_t(type, a, b) max((type)(a), (type)(b))
 #define swap(a, b)                                                                                                     \
 	do {                                                                                                           \
 		typeof(a) __tmp = (a);                                                                                 \

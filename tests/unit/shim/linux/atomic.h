@@ -34,6 +34,21 @@ static inline int atomic_dec_return(atomic_t *v)
 	return __atomic_sub_fetch(&v->counter, 1, __ATOMIC_SEQ_CST);
 }
 
+static inline bool atomic_dec_and_test(atomic_t *v)
+{
+	return !atomic_dec_return(v);
+}
+
+static inline void atomic_set(atomic_t *v, int value)
+{
+	WRITE_ONCE(v->counter, value);
+}
+
+static inline void atomic_add(int n, atomic_t *v)
+{
+	__atomic_add_fetch(&v->counter, n, __ATOMIC_RELAXED);
+}
+
 static inline long atomic_long_read(const atomic_long_t *v)
 {
 	return READ_ONCE(v->counter);

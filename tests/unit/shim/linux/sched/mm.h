@@ -13,4 +13,13 @@ static inline void memalloc_noreclaim_restore(unsigned int flags)
 {
 }
 
+static inline unsigned int memalloc_noio_save(void)
+{
+	return 0;
+}
+
+static inline void memalloc_noio_restore(unsigned int flags)
+{
+}
+
 #endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * giveback - this node as an owner gives leases back: what it has too much of, and what donors want.
+ */
+#include <stdlib.h>
+
+#include "daemon/attribute.h"
+#include "daemon/giveback.h"
+#include "daemon/log.h"
+#include "daemon/peer.h"
+
+#define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
+#define SPARE_MIN (64ULL << 20) /* free remote space always kept */
+#define SPARE_TICKS 30 /* with too much of it, before some is given back */
+#define RETURN_MAX 4 /* extents given back a tick, so that donors take turns */
+
+/* Free remote space that is worth keeping: shares of what is used and of the module's own low-water mark. */
+static uint64_t spare_wanted(uint64_t used)
+{
+	char value[24];
+	uint64_t spare = 0;
+
+	if (!attribute_read(LOW_WATER_PARAMETER, value, sizeof(value)))
+		spare = 3 * (strtoull(value, NULL, 10) << 20);
+	return (spare > SPARE_MIN ? spare : SPARE_MIN) + used / 2;
+}
+
+/* The donor whose extents are used least, so that they are most likely empty. */
+static struct peer *emptiest(const struct ramsterd *d)
+{
+	const struct kernel_peer *best = NULL;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+		struct peer *peer = p->node < R2NET_MAX_NODES ? d->peers[p->node] : NULL;
+
+		if (!peer || !peer_is_usable(peer) || p->state == RAMSTER_PEER_DEAD || !p->extents ||
+		    p->lender_instance != peer->offer.lender_instance)
+			continue;
+		if (!best || p->space - p->used > best->space - best->used)
+			best = p;
+	}
+	return best ? d->peers[best->node] : NULL;
+}
+
+/* Returns up to RAMSTER_NL_MAX_LEASES empty leases to a donor. Returns how many. */
+static unsigned int return_leases(struct peer *peer, unsigned int count)
+{
+	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
+	unsigned int len;
+
+	if (kernel_lease_return(peer->d->kernel, peer->node.number, peer->offer.lender_instance, count, leases, &len))
+		return 0;
+	lease_send_return(peer, peer->offer.lender_instance, leases, len);
+	return len;
+}
+
+/* What a donor wants back, as far as it is empty by now. */
+static void return_revoked(struct peer *peer)
+{
+	const struct kernel_peer *p = kernel_view_peer(&peer->d->view, peer->node.number, peer->offer.lender_instance);
+	unsigned int left = p ? p->leaving : 0, count, returned = 0, len;
+
+	while (left) {
+		count = left < RAMSTER_NL_MAX_LEASES ? left : RAMSTER_NL_MAX_LEASES;
+		len = return_leases(peer, count);
+		returned += len;
+		left -= len;
+		if (len < count)
+			break;
+	}
+	if (returned)
+		log_debug("%s: gave back %u of the %u leases that it wants", peer->node.name, returned,
+			  returned + left);
+}
+
+/* Tells the module how many of a donor's leases may stay. */
+static void set_keep(struct peer *peer)
+{
+	struct borrow *b = &peer->borrow;
+	uint32_t keep = peer->d->evict ? 0 : b->revoked ? b->keep : UINT32_MAX;
+	uint64_t lender = peer->offer.lender_instance;
+
+	if (!lender || (b->keep_lender == lender && b->kept == keep) ||
+	    !kernel_view_peer(&peer->d->view, peer->node.number, lender))
+		return;
+	if (kernel_lease_keep(peer->d->kernel, peer->node.number, lender, keep)) {
+		log_err("%s: the module does not give back what it wants: %s", peer->node.name,
+			kernel_error(peer->d->kernel));
+		return;
+	}
+	b->keep_lender = lender;
+	b->kept = keep;
+}
+
+void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)
+{
+	struct borrow *b = &peer->borrow;
+
+	if (revoke->owner_instance != peer->d->view.instance || revoke->lender_instance != peer->offer.lender_instance)
+		return; /* those leases are over */
+	if (revoke->keep != UINT32_MAX)
+		log_info("%s: wants all but %u leases back", peer->node.name, revoke->keep);
+	else if (b->revoked && b->keep != UINT32_MAX)
+		log_info("%s: wants no more leases back", peer->node.name);
+	b->revoked = true;
+	b->keep = revoke->keep;
+	ramsterd_tick_soon(peer->d);
+}
+
+void giveback_evict(struct ramsterd *d, bool on)
+{
+	if (on == d->evict)
+		return;
+	log_info(on ? "all pages of this node are being brought home" : "pages of this node may go to others again");
+	d->evict = on;
+	ramsterd_tick_soon(d);
+}
+
+void giveback_tend(struct peer *peer)
+{
+	if (!peer_is_usable(peer))
+		return;
+	set_keep(peer);
+	return_revoked(peer);
+}
+
+void giveback_tick(struct ramsterd *d)
+{
+	uint64_t space = 0, used = 0, spare, count;
+	unsigned int len;
+	struct peer *peer;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		if (d->view.peers[i].state == RAMSTER_PEER_DEAD)
+			continue;
+		space += d->view.peers[i].space;
+		used += d->view.peers[i].used;
+	}
+	spare = spare_wanted(used);
+	if (d->view.need || space - used < spare + d->conf->extent_size) {
+		d->spare_ticks = 0;
+		return;
+	}
+	if (++d->spare_ticks < SPARE_TICKS)
+		return;
+	count = (space - used - spare) / d->conf->extent_size;
+	peer = emptiest(d);
+	if (!peer)
+		return;
+	len = return_leases(peer, count < RETURN_MAX ? count : RETURN_MAX);
+	if (len)
+		log_debug("%s: gave %u empty extents back", peer->node.name, len);
+}

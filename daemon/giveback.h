@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * giveback - this node as an owner gives leases back: what it has too much of, and what donors want. The module empties the
+ * leases that have to go; here they are chosen by number, and returned.
+ */
+#ifndef _RAMSTER_GIVEBACK_H
+#define _RAMSTER_GIVEBACK_H
+
+#include <stdbool.h>
+
+#include "proto/ramster.pb-c.h"
+
+struct peer;
+struct ramsterd;
+
+/* Each second, and when a lease was emptied: returns what the donor wants back. The module's view is fresh. */
+void giveback_tend(struct peer *peer);
+
+/* Each second: returns some of what has been too much for a while. */
+void giveback_tick(struct ramsterd *d);
+
+/* The donor says how many leases of its may stay. */
+void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke);
+
+/* Brings all of this node's pages home, and borrows nothing, until it is switched off. */
+void giveback_evict(struct ramsterd *d, bool on);
+
+#endif

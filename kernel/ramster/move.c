@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * move.c - empties leases, restores copies, and brings pages home.
+ *
+ * An extent moves as a whole: its blocks are read from one lender and written at the same offsets to another, whose lease then
+ * takes the place of the first. No entry of the index changes, because entries name the extent. Where no other lender has
+ * room for it, its pages come home one by one.
+ */
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+
+#include "counters.h"
+#include "extent_table.h"
+#include "fetch.h"
+#include "move.h"
+#include "netlink.h"
+#include "tmem.h"
+#include "zcache.h"
+
+#define NR_JOBS 4 /* extents that move at a time */
+#define RETRY HZ /* after a failure */
+#define HOME_AFTER HZ /* in which ramsterd may find another lender */
+#define HOME_READS 4 /* under way while pages come home */
+#define HOME_WAIT HZ
+#define HOME_PAGES R2NET_MAX_ITEMS
+
+enum job_state {
+	JOB_IDLE,
+	JOB_READY, /* for its next block */
+	JOB_BUSY, /* a block is under way */
+};
+
+/* One extent on its way from one lease to another: block after block, each by a READ and a WRITE of the same bytes. */
+struct job {
+	enum job_state state; /* BUSY to READY by whoever ends the requests, all else by the thread */
+	struct extent *extent; /* held */
+	struct lease *from; /* pinned */
+	struct lease *to; /* pinned */
+	bool adds; /* the extent keeps @from */
+	unsigned int block;
+	unsigned int nr; /* pieces under way */
+	int err;
+	struct r2net_request read;
+	struct r2net_request write;
+	struct r2net_item read_items[BLOCK_PIECES];
+	struct r2net_item write_items[BLOCK_PIECES];
+	void *bytes; /* EXTENT_BLOCK_SIZE */
+};
+
+static struct job jobs[NR_JOBS];
+static DECLARE_WAIT_QUEUE_HEAD(wake);
+static bool woken;
+static unsigned int home_wanted; /* pages */
+static struct task_struct *thread;
+
+void move_wake(void)
+{
+	WRITE_ONCE(woken, true);
+	wake_up(&wake);
+}
+
+void move_home(unsigned int pages)
+{
+	WRITE_ONCE(home_wanted, pages);
+	if (pages)
+		move_wake();
+}
+
+/* ---- A block ---- */
+
+static void job_block_over(struct job *job)
+{
+	/* Pairs with the thread's: it sees what the requests have left. */
+	smp_store_release(&job->state, JOB_READY);
+	move_wake();
+}
+
+static void write_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct job *job = container_of(req, struct job, write);
+
+	if (err == -ESTALE)
+		r2net_peer_stale(job->to->peer, job->to);
+	if (err)
+		WRITE_ONCE(job->err, err);
+}
+
+static void write_release(struct r2net_request *req)
+{
+	struct job *job = container_of(req, struct job, write);
+
+	slot_block_unpin(job->extent, job->block, job->to);
+	job_block_over(job);
+}
+
+static const struct r2net_request_ops write_ops = { .item = write_item, .release = write_release };
+
+static void read_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct job *job = container_of(req, struct job, read);
+
+	if (err == -ESTALE)
+		r2net_peer_stale(job->from->peer, job->from);
+	if (err)
+		WRITE_ONCE(job->err, err);
+	else
+		memcpy(job->bytes + i * BLOCK_PIECE, bytes, BLOCK_PIECE);
+}
+
+/* All of the block is here, or will not come. */
+static void read_release(struct r2net_request *req)
+{
+	struct job *job = container_of(req, struct job, read);
+	int err = READ_ONCE(job->err);
+
+	slot_block_unpin(job->extent, job->block, job->from);
+	if (err) {
+		slot_block_unpin(job->extent, job->block, job->to);
+		job_block_over(job);
+		return;
+	}
+	job->write = (struct r2net_request){
+		.ops = &write_ops,
+		.type = R2NET_WRITE,
+		.nr = job->nr,
+		.items = job->write_items,
+		.payload = job->bytes,
+		.payload_length = job->nr * BLOCK_PIECE,
+	};
+	err = r2net_submit(job->to->peer, &job->write);
+	if (err) {
+		r2net_request_fail(&job->write, err);
+		r2net_request_put(&job->write);
+	}
+}
+
+static const struct r2net_request_ops read_ops = { .item = read_item, .release = read_release };
+
+static struct r2net_item piece_item(const struct lease *lease, unsigned int block, unsigned int piece)
+{
+	return (struct r2net_item){
+		.extent = cpu_to_le32(lease->id),
+		.generation = cpu_to_le32(lease->generation),
+		.offset = cpu_to_le32(block * EXTENT_BLOCK_SIZE + piece * BLOCK_PIECE),
+		.length = cpu_to_le32(BLOCK_PIECE),
+	};
+}
+
+/* Begins to copy the job's block. */
+static void job_copy(struct job *job, u32 pieces)
+{
+	unsigned int i;
+	int err;
+
+	job->nr = 0;
+	for (i = 0; i < BLOCK_PIECES; i++) {
+		if (!(pieces & BIT(i)))
+			continue;
+		job->read_items[job->nr] = piece_item(job->from, job->block, i);
+		job->write_items[job->nr++] = piece_item(job->to, job->block, i);
+	}
+	job->read = (struct r2net_request){
+		.ops = &read_ops, .type = R2NET_READ, .nr = job->nr, .items = job->read_items, .bulk = true
+	};
+	job->state = JOB_BUSY;
+	err = r2net_submit(job->from->peer, &job->read);
+	if (err) {
+		r2net_request_fail(&job->read, err);
+		r2net_request_put(&job->read);
+	}
+}
+
+/* ---- An extent ---- */
+
+/* The peers of the extent's legs, but for that of @lease if it is not NULL. Returns how many. */
+static unsigned int peers_without(const struct extent *extent, const struct lease *lease, struct r2net_peer *peers[])
+{
+	unsigned int i, nr = 0;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i] != lease)
+			peers[nr++] = extent->legs[i]->peer;
+	return nr;
+}
+
+/* Takes one leg away and adds another, where they are not NULL, and swaps the group for the one of the legs by then. */
+static void extent_regroup(struct extent *extent, struct lease *from, struct lease *to, struct extent_group **group)
+{
+	bool open = extent->open;
+
+	lockdep_assert_held(&extents_lock);
+	extent->held = true;
+	if (open)
+		extent_settle(extent);
+	swap(*group, extent->group);
+	if (from)
+		extent_detach(extent, from);
+	if (to)
+		extent_attach(extent, to);
+	extent->held = false;
+	extent_settle(extent);
+}
+
+/* All its bytes are at @to, too. Returns whether the extent is there now; not if one of the leases was lost meanwhile. */
+static bool job_switch(struct job *job)
+{
+	struct lease *from = job->adds ? NULL : job->from;
+	struct r2net_peer *peers[EXTENT_MAX_COPIES + 1];
+	struct extent *extent = job->extent;
+	struct extent_group *group = NULL;
+	unsigned int nr = 0;
+	bool valid;
+
+	lockdep_assert_held(&extents_mutex);
+	spin_lock(&extents_lock);
+	valid = job->from->extent == extent && !job->to->dead;
+	if (valid)
+		nr = peers_without(extent, from, peers);
+	spin_unlock(&extents_lock);
+	/* A lease may be lost without the mutex, but no peer dies. */
+	peers[nr] = job->to->peer;
+	if (valid && nr < EXTENT_MAX_COPIES)
+		group = extent_group_of(peers, nr + 1);
+	if (!group)
+		return false;
+
+	spin_lock(&extents_lock);
+	valid = job->from->extent == extent && !job->to->dead && peers_without(extent, from, peers) == nr;
+	if (valid)
+		extent_regroup(extent, from, job->to, &group);
+	spin_unlock(&extents_lock);
+	extent_group_put(group);
+	return valid;
+}
+
+/* The job is over, well or not. */
+static void job_end(struct job *job)
+{
+	bool done;
+
+	mutex_lock(&extents_mutex);
+	done = !job->err && job_switch(job);
+	spin_lock(&extents_lock);
+	if (!done) {
+		job->from->retry = jiffies + RETRY;
+		job->to->retry = jiffies + RETRY;
+	}
+	job->from->pins--;
+	lease_put(job->from);
+	job->to->pins--;
+	lease_put(job->to);
+	if (!done) {
+		job->extent->held = false;
+		extent_settle(job->extent);
+	}
+	spin_unlock(&extents_lock);
+	mutex_unlock(&extents_mutex);
+	if (done)
+		count(extents_moved);
+	job->state = JOB_IDLE;
+	netlink_event_vacated();
+}
+
+/* Goes on with a job that is ready. Returns false if that has to wait. */
+static bool job_go_on(struct job *job)
+{
+	unsigned int nr = extent_nr_blocks(job->extent);
+	u32 pieces = 0;
+
+	if (job->nr) { /* the block that it was at is done */
+		job->nr = 0;
+		job->block++;
+	}
+	for (; !job->err && job->block < nr; job->block++) {
+		if (slot_block_pin(job->extent, job->block, job->from, job->to, &pieces))
+			return false;
+		if (!pieces)
+			continue;
+		job_copy(job, pieces);
+		return true;
+	}
+	job_end(job);
+	return true;
+}
+
+/* ---- Which extent goes where ---- */
+
+static bool lease_may_try(const struct lease *lease)
+{
+	return !lease->dead && READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP &&
+	       (!lease->retry || time_after_eq(jiffies, lease->retry));
+}
+
+/* Whether an extent with these legs may have another one with that peer. */
+static bool extent_may_have(const struct extent *extent, const struct r2net_peer *peer)
+{
+	unsigned int i;
+
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i]->peer == peer)
+			return false;
+	return peer->space.nr - peer->space.leaving <= peer->space.keep;
+}
+
+/* A lease for the bytes of an extent: a spare one, or else one of an empty extent, which ends by that. */
+static struct lease *target_for(const struct extent *extent)
+{
+	struct lease *lease, *best = NULL;
+	bool empty;
+
+	lockdep_assert_held(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link) {
+		empty = lease->extent && lease->extent->open && !lease->extent->used_blocks && !lease->pins;
+		if (!empty && !lease_is_free(lease))
+			continue;
+		if (lease->size != extent->size || !lease_may_try(lease) || !extent_may_have(extent, lease->peer))
+			continue;
+		if (!best || lease->peer->space.pages < best->peer->space.pages)
+			best = lease;
+	}
+	if (best && best->extent)
+		extent_dissolve(best->extent);
+	return best;
+}
+
+/* The emptiest lease that is to be emptied and can be. */
+static struct lease *lease_to_empty(void)
+{
+	struct lease *lease, *best = NULL;
+
+	lockdep_assert_held(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link)
+		if (lease->leaving && lease->extent && !lease->extent->held && lease_may_try(lease) &&
+		    (!best || lease->extent->pages < best->extent->pages))
+			best = lease;
+	return best;
+}
+
+/* A lease whose extent lacks a copy. */
+static struct lease *lease_to_copy(void)
+{
+	struct lease *lease;
+
+	lockdep_assert_held(&extents_lock);
+	if (!extent_pages_missing())
+		return NULL;
+	list_for_each_entry(lease, &extent_leases, link)
+		if (lease->extent && lease->extent->pages && !lease->extent->held &&
+		    lease->extent->nr_legs < extent_copies() && lease_may_try(lease))
+			return lease;
+	return NULL;
+}
+
+/* Begins a job of @from, if there is a lease to go to. */
+static bool job_begin(struct job *job, struct lease *from, bool adds)
+{
+	struct lease *to = target_for(from->extent);
+
+	lockdep_assert_held(&extents_lock);
+	if (!to)
+		return false;
+	job->extent = from->extent;
+	job->from = from;
+	job->to = to;
+	job->adds = adds;
+	job->block = 0;
+	job->nr = 0;
+	job->err = 0;
+	from->pins++;
+	to->pins++;
+	job->extent->held = true;
+	extent_settle(job->extent);
+	job->state = JOB_READY;
+	return true;
+}
+
+/* Finds work for an idle job. Returns the extent, held, whose pages must come home because there is nowhere else to go. */
+static struct extent *job_find(struct job *job)
+{
+	struct extent *homeless = NULL;
+	struct lease *from;
+
+	mutex_lock(&extents_mutex);
+	spin_lock(&extents_lock);
+	from = lease_to_empty();
+	if (from && !job_begin(job, from, false) && time_after_eq(jiffies, from->since + HOME_AFTER)) {
+		homeless = from->extent;
+		homeless->held = true;
+		extent_settle(homeless);
+	}
+	if (!from) {
+		from = lease_to_copy();
+		if (from && !job_begin(job, from, true))
+			from->retry = jiffies + RETRY;
+	}
+	spin_unlock(&extents_lock);
+	mutex_unlock(&extents_mutex);
+	return homeless;
+}
+
+/* Whether the extent has more copies than it shall, or lost a lease that it can do without. */
+static bool extent_is_odd(const struct extent *extent)
+{
+	return !extent->held && (extent->nr_legs > extent_copies() ||
+				 (extent->nr_legs == extent_copies() && extent->nr_legs != extent->group->nr_peers));
+}
+
+/* Sets one odd extent right. Returns whether there was one. */
+static bool extent_set_right(void)
+{
+	struct r2net_peer *peers[EXTENT_MAX_COPIES];
+	struct lease *lease, *odd = NULL, *surplus = NULL;
+	struct extent_group *group = NULL;
+	unsigned int nr = 0;
+
+	mutex_lock(&extents_mutex);
+	spin_lock(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link)
+		if (lease->extent && extent_is_odd(lease->extent))
+			odd = lease;
+	if (odd) {
+		odd->pins++;
+		surplus = odd->extent->nr_legs > extent_copies() ? odd : NULL;
+		nr = peers_without(odd->extent, surplus, peers);
+	}
+	spin_unlock(&extents_lock);
+	if (odd) {
+		group = extent_group_of(peers, nr);
+		spin_lock(&extents_lock);
+		/* None was lost meanwhile. */
+		if (group && odd->extent && peers_without(odd->extent, surplus, peers) == nr)
+			extent_regroup(odd->extent, surplus, NULL, &group);
+		odd->pins--;
+		lease_put(odd);
+		spin_unlock(&extents_lock);
+	}
+	if (group)
+		extent_group_put(group);
+	mutex_unlock(&extents_mutex);
+	return group;
+}
+
+/* ---- Home ---- */
+
+/* Asks for those at the beginning of @owners that are of one pool. Returns how many. */
+static unsigned int owners_home(const struct extent_owner *owners, unsigned int nr)
+{
+	struct tmem_pool *pool = tmem_pool_find(owners[0].pool);
+	u32 indices[HOME_PAGES];
+	unsigned int i;
+
+	for (i = 0; i < nr && owners[i].pool == owners[0].pool; i++)
+		indices[i] = owners[i].index;
+	if (pool) {
+		fetch_home(pool, indices, i);
+		tmem_pool_put(pool);
+	}
+	return i;
+}
+
+/* Asks for up to @max pages of a block. Returns how many, and in @goes_on whether it makes sense to ask for more. */
+static unsigned int block_home(struct extent *extent, unsigned int block, unsigned int max, bool *goes_on)
+{
+	struct extent_owner owners[HOME_PAGES];
+	unsigned int slot = 0, nr, i, asked = 0;
+
+	while (*goes_on && asked < max) {
+		nr = slot_block_owners(extent, block, &slot, owners, min_t(unsigned int, HOME_PAGES, max - asked));
+		if (!nr)
+			break;
+		for (i = 0; i < nr;)
+			i += owners_home(&owners[i], nr - i);
+		asked += nr;
+		*goes_on = fetch_home_wait(HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
+	}
+	return asked;
+}
+
+/* Brings up to @max pages of a held extent home, as far as there is room, and lets go of it. Returns how many it asked for. */
+static unsigned int extent_home(struct extent *extent, unsigned int max)
+{
+	bool goes_on = !zcache_full();
+	unsigned int block, i, asked = 0;
+
+	for (block = 0; block < extent_nr_blocks(extent) && goes_on; block++)
+		asked += block_home(extent, block, max - asked, &goes_on);
+	fetch_home_wait(0, HOME_WAIT);
+	spin_lock(&extents_lock);
+	extent->held = false;
+	for (i = 0; i < extent->nr_legs; i++)
+		extent->legs[i]->retry = extent->pages ? jiffies + RETRY : 0;
+	extent_settle(extent);
+	spin_unlock(&extents_lock);
+	netlink_event_vacated();
+	return asked;
+}
+
+/* The extent with the fewest pages, held; NULL if there are none. */
+static struct extent *emptiest_extent(void)
+{
+	struct extent *best = NULL;
+	struct lease *lease;
+
+	spin_lock(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link)
+		if (lease->extent && lease->extent->pages && !lease->extent->held && lease_may_try(lease) &&
+		    (!best || lease->extent->pages < best->pages))
+			best = lease->extent;
+	if (best) {
+		best->held = true;
+		extent_settle(best);
+	}
+	spin_unlock(&extents_lock);
+	return best;
+}
+
+/* Brings as many pages home as move_home() wants. */
+static void repatriate(void)
+{
+	unsigned int wanted = xchg(&home_wanted, 0);
+	struct extent *extent;
+
+	while (wanted && !zcache_above_low() && (extent = emptiest_extent()))
+		wanted -= min(wanted, extent_home(extent, wanted));
+}
+
+/* ---- The thread ---- */
+
+/* Does what can be done now. Returns whether something was. */
+static bool move_some(void)
+{
+	struct extent *homeless;
+	bool did = false;
+	unsigned int i;
+
+	lease_mark();
+	did |= extent_compose();
+	did |= extent_set_right();
+	for (i = 0; i < NR_JOBS; i++) {
+		struct job *job = &jobs[i];
+
+		homeless = job->state == JOB_IDLE ? job_find(job) : NULL;
+		if (homeless)
+			did |= extent_home(homeless, UINT_MAX);
+		/* Pairs with that of job_block_over(). */
+		if (smp_load_acquire(&job->state) == JOB_READY)
+			did |= job_go_on(job);
+	}
+	if (READ_ONCE(home_wanted))
+		repatriate();
+	return did;
+}
+
+/* Whether there may be something to do that nobody will wake the thread for. */
+static bool move_waits(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_JOBS; i++)
+		if (jobs[i].state != JOB_IDLE)
+			return true;
+	return extent_moving_bytes() || extent_pages_missing();
+}
+
+static int move_thread(void *unused)
+{
+	unsigned int noio = memalloc_noio_save(), i;
+
+	while (!kthread_should_stop()) {
+		if (move_some())
+			continue;
+		wait_event_idle_timeout(wake, kthread_should_stop() || xchg(&woken, false),
+					move_waits() ? RETRY / 4 : MAX_SCHEDULE_TIMEOUT);
+	}
+	/* All lenders are dead by now, so that what is under way ends. */
+	for (i = 0; i < NR_JOBS; i++) {
+		wait_event_idle(wake, smp_load_acquire(&jobs[i].state) != JOB_BUSY);
+		jobs[i].err = -ESHUTDOWN;
+		if (jobs[i].state == JOB_READY)
+			job_end(&jobs[i]);
+	}
+	memalloc_noio_restore(noio);
+	return 0;
+}
+
+int move_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_JOBS; i++) {
+		jobs[i].bytes = vmalloc(EXTENT_BLOCK_SIZE);
+		if (!jobs[i].bytes)
+			goto err_bytes;
+	}
+	thread = kthread_run(move_thread, NULL, "ramster_move");
+	if (IS_ERR(thread))
+		goto err_bytes;
+	return 0;
+
+err_bytes:
+	move_exit();
+	return -ENOMEM;
+}
+
+void move_stop(void)
+{
+	kthread_stop(thread);
+}
+
+void move_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_JOBS; i++) {
+		vfree(jobs[i].bytes);
+		jobs[i].bytes = NULL;
+	}
+}

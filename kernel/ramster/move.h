@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * move.h - remote pages that have to be elsewhere: the thread that empties leases which their lenders want back, restores
+ * copies that were lost, and brings pages home.
+ */
+#ifndef _RAMSTER_MOVE_H
+#define _RAMSTER_MOVE_H
+
+/* Something changed that may give the thread work, or let it go on. Any context. */
+void move_wake(void);
+
+/* Brings up to @pages remote pages home, those of the emptiest extents first. Replaces what is left of an earlier call. */
+void move_home(unsigned int pages);
+
+/* May sleep. move_stop() ends the thread; move_exit() wants every request to be released. */
+int move_init(void);
+void move_stop(void);
+void move_exit(void);
+
+#endif

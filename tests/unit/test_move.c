@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Pages that have to be elsewhere: leases that are wanted back, copies that were lost, pages that come home. */
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <linux/mm.h>
+
+#include "extent.h"
+#include "move.h"
+#include "node.h"
+#include "remotify.h"
+#include "scene.h"
+#include "zcache.h"
+
+#define SIZE R2NET_EXTENT_MIN
+#define PAGES 2000
+#define PATIENCE 10000 /* ms */
+
+static struct donor *other, *third;
+
+static int set_up(void **state)
+{
+	scene_up("zsmalloc", "lzo");
+	other = donor_new(3);
+	third = donor_new(4);
+	assert_int_equal(move_init(), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	tmem_invalidate_range(scene.pool, 0, PAGES);
+	donor_answer_all(scene.donor);
+	move_stop();
+	extent_set_copies(1);
+	donor_free(other);
+	donor_free(third);
+	move_exit();
+	scene_down();
+	return 0;
+}
+
+/* Waits until @condition holds, while the thread works. */
+#define wait_until(condition)                                                                                          \
+	do {                                                                                                           \
+		bool true_;                                                                                            \
+		int tries_;                                                                                            \
+		for (tries_ = 0; !(true_ = (condition)) && tries_ < PATIENCE; tries_++)                                \
+			usleep(1000);                                                                                  \
+		assert_true(true_);                                                                                    \
+	} while (0)
+
+static void keep(struct donor *donor, unsigned int nr)
+{
+	lease_keep(&donor->peer, nr);
+	move_wake();
+}
+
+static u64 pages_at(struct donor *donor)
+{
+	struct lease_space space;
+
+	lease_space_read(&donor->peer.space, &space);
+	return space.pages;
+}
+
+static unsigned int give_back(struct donor *donor)
+{
+	struct ramster_nl_lease gone[64];
+
+	return lease_return(&donor->peer, gone, 64);
+}
+
+static void check_all(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		check(i, PAGE_TEXT, i);
+}
+
+/* All pages of a lender that wants its memory back go to another one, as they are, and stay readable all the while. */
+static void test_to_another_lender(void **state)
+{
+	unsigned long reads;
+
+	fill_remote(PAGES);
+	assert_int_equal(pages_at(scene.donor), PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	keep(scene.donor, 0);
+	wait_until(!pages_at(scene.donor));
+	assert_int_equal(pages_at(other), PAGES);
+	assert_int_equal(extent_pages(), PAGES);
+	assert_int_equal(give_back(scene.donor), 2);
+	reads = scene.donor->reads;
+	check_all(PAGES);
+	assert_int_equal(scene.donor->reads, reads);
+	assert_int_equal(zcache_pages(), 0);
+}
+
+/* Only as many leave as are wanted, and those that are the emptiest. */
+static void test_the_emptiest_leave(void **state)
+{
+	unsigned int i;
+
+	fill_remote(PAGES);
+	for (i = 0; i < PAGES / 4; i++)
+		tmem_invalidate(scene.pool, i);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	keep(scene.donor, 1);
+	wait_until(give_back(scene.donor) == 1);
+	assert_in_range(pages_at(other), 1, PAGES * 3 / 8);
+	assert_int_equal(pages_at(other) + pages_at(scene.donor), PAGES - PAGES / 4);
+	for (i = PAGES / 4; i < PAGES; i++)
+		check(i, PAGE_TEXT, i);
+}
+
+/* Where nobody has room the pages come home. */
+static void test_home(void **state)
+{
+	fill_remote(PAGES);
+	keep(scene.donor, 0);
+	wait_until(!extent_pages());
+	assert_int_equal(give_back(scene.donor), 2);
+	assert_int_equal(zcache_pages(), PAGES);
+	check_all(PAGES);
+}
+
+/* The lender may change its mind. */
+static void test_kept_after_all(void **state)
+{
+	fill_remote(PAGES);
+	scene.donor->wait = true;
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(scene.donor->nr_pending) > 0);
+	keep(scene.donor, UINT_MAX);
+	scene.donor->wait = false;
+	donor_answer_all(scene.donor);
+	wait_until(!extent_moving_bytes());
+	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
+	check_all(PAGES);
+	/* What is left there may be filled again. */
+	wait_until(extent_free_bytes() > 0);
+}
+
+static void test_a_target_that_fails(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	other->item_err = -EIO;
+	keep(scene.donor, 0);
+	wait_until(other->writes > 3);
+	assert_int_equal(pages_at(other), 0);
+	check_all(PAGES / 2);
+	other->item_err = 0;
+	wait_until(!pages_at(scene.donor));
+	check_all(PAGES);
+}
+
+static void test_a_target_that_dies(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	other->wait = true;
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(other->nr_pending) > 0);
+	assert_int_equal(donor_die(other), 0);
+	other->wait = false;
+	assert_int_equal(donor_lend(third, SIZE, 3), 0);
+	move_wake();
+	wait_until(!pages_at(scene.donor));
+	check_all(PAGES);
+	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
+}
+
+static void fill_both(void)
+{
+	unsigned int i;
+
+	extent_set_copies(2);
+	assert_int_equal(donor_lend(other, SIZE, 2), 0);
+	move_wake();
+	wait_until(extent_free_bytes() == 2 * SIZE);
+	for (i = 0; i < PAGES; i++)
+		assert_int_equal(store(i, PAGE_TEXT, i), 0);
+	assert_int_equal(remotify_init(), 0);
+	remotify_wait_for_room(1);
+	wait_until(extent_pages() > PAGES / 2);
+	remotify_stop();
+}
+
+/* With two copies the death of a lender loses nothing, and the second copies are restored elsewhere. */
+static void test_copies(void **state)
+{
+	u64 remote;
+
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	remote = extent_pages();
+	assert_int_equal(pages_at(scene.donor), remote);
+	assert_int_equal(pages_at(other), remote);
+	assert_int_equal(extent_pages_missing(), 0);
+	assert_int_equal(donor_die(other), 0);
+	assert_int_equal(extent_pages_missing(), remote);
+	check_all(PAGES);
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	move_wake();
+	wait_until(!extent_pages_missing());
+	assert_int_equal(pages_at(third), remote);
+	/* The first may go now, too. */
+	assert_int_equal(donor_die(scene.donor), 0);
+	check_all(PAGES);
+	remotify_exit();
+}
+
+/* A page that one lender does not bring, or brings wrong, is read from the other. */
+static void test_the_other_copy(void **state)
+{
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	scene.donor->corrupt = true;
+	check_all(PAGES);
+	scene.donor->corrupt = false;
+	other->item_err = -EIO;
+	drop_clean_all();
+	check_all(PAGES);
+	other->submit_err = -ETIMEDOUT;
+	drop_clean_all();
+	check_all(PAGES);
+	other->item_err = 0;
+	other->submit_err = 0;
+	remotify_exit();
+}
+
+/* Fewer copies, more copies, while pages are there. */
+static void test_copies_change(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 2), 0);
+	extent_set_copies(2);
+	move_wake();
+	wait_until(!extent_pages_missing());
+	assert_int_equal(pages_at(other), PAGES);
+	assert_int_equal(pages_at(scene.donor), PAGES);
+	extent_set_copies(1);
+	move_wake();
+	wait_until(pages_at(other) + pages_at(scene.donor) == PAGES);
+	check_all(PAGES);
+}
+
+/* Pages are stored, freed and read while their memory moves to and fro. */
+struct worker {
+	pthread_t thread;
+	unsigned long first;
+	u64 seed;
+	bool stop;
+};
+
+#define WORKER_PAGES 600
+
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	u64 seeds[WORKER_PAGES] = { 0 }; /* 0: not there */
+	unsigned int i;
+
+	while (!READ_ONCE(worker->stop)) {
+		i = pages_random(&worker->seed) % WORKER_PAGES;
+		switch (pages_random(&worker->seed) % 4) {
+		case 0:
+			tmem_invalidate(scene.pool, worker->first + i);
+			seeds[i] = 0;
+			break;
+		case 1:
+			seeds[i] = 1 + pages_random(&worker->seed) % 1000;
+			assert_int_equal(store(worker->first + i, PAGE_TEXT, seeds[i]), 0);
+			break;
+		default:
+			if (seeds[i])
+				check(worker->first + i, PAGE_TEXT, seeds[i]);
+			else
+				check_error(worker->first + i, -ENOENT);
+		}
+	}
+	for (i = 0; i < WORKER_PAGES; i++)
+		if (seeds[i])
+			check(worker->first + i, PAGE_TEXT, seeds[i]);
+	return NULL;
+}
+
+static void test_under_load(void **state)
+{
+	struct worker workers[2] = { { .first = 0, .seed = 1 }, { .first = 1000, .seed = 2 } };
+	struct donor *donors[] = { scene.donor, other, third };
+	unsigned int i, round;
+
+	shim_totalram_pages = 4000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	assert_int_equal(remotify_init(), 0);
+	assert_int_equal(donor_lend(other, SIZE, 2), 0);
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	for (i = 0; i < 2; i++)
+		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+	for (round = 0; round < 60; round++) {
+		struct donor *donor = donors[round % 3];
+
+		extent_set_copies(1 + round / 20 % 2);
+		keep(donor, round % 2);
+		usleep(20000);
+		i = give_back(donor);
+		keep(donor, UINT_MAX);
+		if (i)
+			assert_int_equal(donor_lend(donor, SIZE, i), 0);
+	}
+	for (i = 0; i < 2; i++) {
+		WRITE_ONCE(workers[i].stop, true);
+		pthread_join(workers[i].thread, NULL);
+	}
+	remotify_stop();
+	remotify_exit();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_to_another_lender, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_emptiest_leave, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_kept_after_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_that_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_that_dies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_other_copy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_under_load, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
