@@ -176,7 +176,7 @@ static void on_lender_opened(void *ctx)
 {
 	struct ramsterd *d = ctx;
 
-	lend_renew(d);
+	lend_lender_came(d);
 	donor_lender_came(d->donor);
 	ramsterd_tick_soon(d);
 }

@@ -74,12 +74,14 @@ static void gather_lender(struct status *s, struct ramsterd *d)
 	ramster__lender_status__init(m);
 	s->message.lender = m;
 	m->lend = (char *)lend_mode_name(d);
+	m->reserve = lend_reserve(d);
 	if (!status)
 		return;
 	m->present = true;
 	m->instance = status->instance;
 	m->limit = status->limit;
 	m->lent = status->lent;
+	m->wanted_back = lend_to_revoke(d);
 	m->read_items = status->read_items;
 	m->read_bytes = status->read_bytes;
 	m->write_items = status->write_items;

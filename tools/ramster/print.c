@@ -94,15 +94,18 @@ static void print_traffic(FILE *out, const Ramster__Status *s)
 
 static void print_lender(FILE *out, const Ramster__LenderStatus *l)
 {
-	char a[PRINT_AMOUNT_LEN], b[PRINT_AMOUNT_LEN];
+	char a[PRINT_AMOUNT_LEN], b[PRINT_AMOUNT_LEN], c[PRINT_AMOUNT_LEN];
 
 	fprintf(out, "lender           ");
 	if (!l || !l->present) {
 		fprintf(out, "not running (lend = %s)\n", l ? l->lend : "?");
 		return;
 	}
-	fprintf(out, "%s lent of %s (lend = %s), %u connections; ", print_bytes(a, l->lent), print_bytes(b, l->limit),
-		l->lend, l->connections);
+	fprintf(out, "%s lent of %s (lend = %s, reserve %s), ", print_bytes(a, l->lent), print_bytes(b, l->limit),
+		l->lend, print_bytes(c, l->reserve));
+	if (l->wanted_back)
+		fprintf(out, "%s wanted back, ", print_bytes(a, l->wanted_back));
+	fprintf(out, "%u connections; ", l->connections);
 	fprintf(out, "%s written, %s read by owners", print_bytes(a, l->write_bytes), print_bytes(b, l->read_bytes));
 	if (l->malformed || l->refused_hello)
 		fprintf(out, "; %" PRIu64 " HELLOs refused, %" PRIu64 " frames malformed", l->refused_hello,
