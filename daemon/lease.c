@@ -306,14 +306,29 @@ static bool can_be_asked(const struct peer *peer)
 	       peer->offer.free >= peer->d->conf->extent_size && uv_now(peer->d->loop) >= b->rest_until_ms;
 }
 
-static uint64_t leased_from(const struct ramsterd *d, uint32_t node)
+/* The donor as placement sees it. */
+static struct placement_donor as_donor(const struct peer *peer)
 {
-	uint64_t bytes = 0;
+	const struct ramsterd *d = peer->d;
+	const struct conf_node *node = conf_node_by_number(d->conf, peer->node.number);
+	struct placement_donor donor = {
+		.node = peer->node.number,
+		.free = peer->offer.free,
+		.lent = peer->offer.lent,
+		.most = ASK_MAX,
+		.weight = node ? node->weight : CONF_WEIGHT_DEFAULT,
+		.priority = node ? node->priority : 0,
+	};
 
-	for (unsigned int i = 0; i < d->view.peers_len; i++)
-		if (d->view.peers[i].node == node && d->view.peers[i].state != RAMSTER_PEER_DEAD)
-			bytes += d->view.peers[i].space;
-	return bytes;
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+
+		if (p->node != donor.node || p->state == RAMSTER_PEER_DEAD)
+			continue;
+		donor.have += p->space;
+		donor.rtt_us = p->rtt_us;
+	}
+	return donor;
 }
 
 /* Extents that the donor has granted or may soon grant. */
@@ -338,11 +353,7 @@ static void borrow_more(struct ramsterd *d)
 	{
 		coming += coming_from(peer);
 		if (can_be_asked(peer))
-			donors[len++] = (struct placement_donor){
-				.node = peer->node.number,
-				.free = peer->offer.free < ASK_MAX * size ? peer->offer.free : ASK_MAX * size,
-				.have = leased_from(d, peer->node.number),
-			};
+			donors[len++] = as_donor(peer);
 	}
 	if (count <= coming || !len)
 		return;
@@ -366,22 +377,24 @@ static uint64_t spare_wanted(uint64_t used)
 	return (spare > SPARE_MIN ? spare : SPARE_MIN) + used / 2;
 }
 
-/* The donor whose extents are used least, so that they are most likely empty. */
-static struct peer *emptiest(const struct ramsterd *d)
+/* The donor to relieve, of those where enough is unused that an extent may be empty. */
+static struct peer *relieved(const struct ramsterd *d)
 {
-	const struct kernel_peer *best = NULL;
+	struct placement_donor donors[R2NET_MAX_NODES], *chosen;
+	unsigned int len = 0;
 
 	for (unsigned int i = 0; i < d->view.peers_len; i++) {
 		const struct kernel_peer *p = &d->view.peers[i];
 		struct peer *peer = p->node < R2NET_MAX_NODES ? d->peers[p->node] : NULL;
 
 		if (!peer || !usable(peer) || p->state == RAMSTER_PEER_DEAD || !p->extents ||
-		    p->lender_instance != peer->offer.lender_instance)
+		    p->lender_instance != peer->offer.lender_instance || len == R2NET_MAX_NODES)
 			continue;
-		if (!best || p->space - p->used > best->space - best->used)
-			best = p;
+		donors[len] = as_donor(peer);
+		donors[len++].have = p->space - p->used;
 	}
-	return best ? d->peers[best->node] : NULL;
+	chosen = placement_give_back(donors, len, d->conf->extent_size, random_u32, NULL);
+	return chosen ? d->peers[chosen->node] : NULL;
 }
 
 static void give_back(struct ramsterd *d)
@@ -405,7 +418,7 @@ static void give_back(struct ramsterd *d)
 	if (++d->spare_ticks < SPARE_TICKS)
 		return;
 	count = (space - used - spare) / d->conf->extent_size;
-	peer = emptiest(d);
+	peer = relieved(d);
 	if (!peer || kernel_lease_return(d->kernel, peer->node.number, peer->offer.lender_instance,
 					 count < RETURN_MAX ? count : RETURN_MAX, leases, &len))
 		return;
