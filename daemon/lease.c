@@ -43,6 +43,8 @@ static const char *grant_error(int error)
 		return "it borrows itself";
 	case RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST:
 		return "it calls the request impossible";
+	case RAMSTER__LEASE_GRANT__ERROR__QUOTA:
+		return "this node has leased all that its quota there allows";
 	default:
 		return "its lender failed";
 	}
@@ -269,7 +271,11 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		return;
 	b->asking = false;
 	if (grant->error) {
-		log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
+		if (grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA && !b->over_quota)
+			log_info("%s: lends no more: %s", peer->node.name, grant_error(grant->error));
+		else
+			log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
+		b->over_quota = grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA;
 		b->rest_until_ms = uv_now(d->loop) + REST_MS;
 		return;
 	}
@@ -282,6 +288,8 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		ignore_grant(peer);
 		return;
 	}
+	if (b->asked)
+		b->over_quota = false;
 	if (b->asked)
 		take_grant(b, grant, uv_now(d->loop));
 	settle(peer);

@@ -26,6 +26,7 @@ struct borrow {
 	unsigned int asked; /* extents that it asks for */
 	uint32_t asked_size; /* bytes of each */
 	uint64_t asked_ms;
+	bool over_quota; /* it lends no more to this node than it has lent; that was said */
 	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
 	/* Granted and waiting for the link. */
 	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];

@@ -76,27 +76,44 @@ static bool calm(const struct lend_policy *p, const struct lend_reading *r)
 	return p->begun ? r->now_ms - p->trouble_ms >= CALM_MS : !r->psi || r->psi_avg10 < AVG_TROUBLE;
 }
 
-static void grow(struct lend_policy *p, const struct lend_settings *s, const struct lend_reading *r, uint64_t target,
-		 uint64_t slack)
+/* What the limit follows. */
+struct target {
+	int64_t room; /* bytes that can be lent in all, below 0 if the reserve is touched even without */
+	uint64_t bytes; /* of them, what is to be lent */
+	int64_t slack;
+};
+
+static struct target aim(const struct lend_settings *s, const struct lend_reading *r)
+{
+	uint64_t reserve = lend_policy_reserve(s, r->total);
+	struct target t = { .slack = max(min(reserve, automatic_reserve(r->total)) / SLACK_SHARE, s->extent_size) };
+
+	t.room = (int64_t)min(r->lent + r->available, r->total) - (int64_t)reserve;
+	t.bytes = t.room > 0 ? min(t.room, s->most) : 0;
+	return t;
+}
+
+static void grow(struct lend_policy *p, const struct lend_settings *s, const struct lend_reading *r,
+		 const struct target *t)
 {
 	uint64_t elapsed = min(r->now_ms - p->decided_ms, GROW_MS_MAX);
 
 	if (p->limit < r->lent) /* what is not needed back any more is nothing new */
-		p->limit = min(r->lent, target);
-	if (calm(p, r) && (target >= p->limit + slack || target == s->most))
-		p->limit = min(target, p->limit + r->total / GROW_SHARE * elapsed / 1000);
+		p->limit = min(r->lent, t->bytes);
+	if (calm(p, r) && (t->bytes >= p->limit + t->slack || t->bytes == s->most))
+		p->limit = min(t->bytes, p->limit + r->total / GROW_SHARE * elapsed / 1000);
 }
 
-static void shrink(struct lend_policy *p, const struct lend_settings *s, const struct lend_reading *r, uint64_t target,
-		   uint64_t slack)
+static void shrink(struct lend_policy *p, const struct lend_settings *s, const struct lend_reading *r,
+		   const struct target *t)
 {
-	if (target == s->most) {
-		p->limit = target; /* the operator's word needs no slack, and is no trouble */
+	if (t->bytes == s->most) {
+		p->limit = t->bytes; /* the operator's word needs no slack, and is no trouble */
 		return;
 	}
-	if (target + slack > p->limit)
+	if (t->room + t->slack > (int64_t)p->limit)
 		return;
-	p->limit = target < r->lent && target + slack > r->lent ? r->lent : target;
+	p->limit = t->bytes < r->lent && t->room + t->slack > (int64_t)r->lent ? r->lent : t->bytes;
 	p->trouble_ms = r->now_ms;
 }
 
@@ -111,19 +128,16 @@ static void press(struct lend_policy *p, const struct lend_settings *s, const st
 /* Sets the limit anew from what could be lent. */
 static void follow(struct lend_policy *p, const struct lend_settings *s, const struct lend_reading *r)
 {
-	uint64_t reserve = lend_policy_reserve(s, r->total);
-	uint64_t slack = max(min(reserve, automatic_reserve(r->total)) / SLACK_SHARE, s->extent_size);
-	uint64_t room = min(less(r->lent + r->available, reserve), less(r->total, reserve));
-	uint64_t target = min(room, s->most);
+	struct target t = aim(s, r);
 
 	if (!p->begun)
-		p->limit = max(r->lent, calm(p, r) && !r->borrowing ? target : 0);
+		p->limit = max(r->lent, calm(p, r) && !r->borrowing ? t.bytes : 0);
 	if (r->borrowing)
 		p->limit = min(p->pressed ? min(p->limit, r->lent) : r->lent, s->most);
-	else if (target < p->limit)
-		shrink(p, s, r, target, slack);
+	else if (t.bytes < p->limit)
+		shrink(p, s, r, &t);
 	else if (!p->pressed)
-		grow(p, s, r, target, slack);
+		grow(p, s, r, &t);
 	if (p->pressed)
 		press(p, s, r);
 	else

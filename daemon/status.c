@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/peer.h"
 #include "daemon/status.h"
@@ -146,6 +147,8 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 	m->lender_instance = offer->lender_instance;
 	if (!peer)
 		return;
+	m->held = donor_held(d->donor, node->number);
+	m->quota = conf_quota(d->conf, node->number) == CONF_NO_QUOTA ? 0 : conf_quota(d->conf, node->number);
 	m->control = (char *)peer_state_name(peer);
 	m->reason = (char *)peer->reason;
 	gather_dealings(m, &d->view);

@@ -210,6 +210,23 @@ static void test_takes_back_what_is_missing(void **state)
 	assert_true(decision.limit <= reading.lent);
 }
 
+/* A small size to lend beside a large slack: the slack is the reserve's, not the lender's. */
+static void test_little_to_lend(void **state)
+{
+	settings.most = 2 * EXTENT;
+	decide();
+	lend(2 * EXTENT);
+	reading.available = RESERVE - SLACK + MIB;
+	seconds(1);
+	assert_int_equal(decision.revoke, 0);
+	reading.available = RESERVE - SLACK - 2 * EXTENT;
+	seconds(1);
+	assert_int_equal(decision.revoke, 2 * EXTENT);
+	settings.reserve = 1ULL << 50;
+	seconds(1);
+	assert_int_equal(decision.limit, 0);
+}
+
 static void test_pressure_holds_down(void **state)
 {
 	uint64_t before;
@@ -365,6 +382,7 @@ int main(void)
 		TEST(test_rate_does_not_depend_on_rhythm),
 		TEST(test_no_flapping),
 		TEST(test_takes_back_what_is_missing),
+		TEST(test_little_to_lend),
 		TEST(test_pressure_holds_down),
 		TEST(test_pressure_takes_back),
 		TEST(test_stall),

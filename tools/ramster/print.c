@@ -153,10 +153,11 @@ static const char *data_name(const Ramster__NodeStatus *node)
 void print_nodes(FILE *out, const Ramster__Status *s)
 {
 	char free[PRINT_AMOUNT_LEN], lent[PRINT_AMOUNT_LEN], space[PRINT_AMOUNT_LEN];
-	char used[PRINT_AMOUNT_LEN];
+	char used[PRINT_AMOUNT_LEN], held[PRINT_AMOUNT_LEN], quota[PRINT_AMOUNT_LEN];
 
-	fprintf(out, "%3s %-12s %-21s %-10s %10s %10s  %-4s %5s %10s %10s %10s %8s\n", "NUM", "NODE", "ADDRESS",
-		"STATE", "FREE", "LENT", "DATA", "CONNS", "LEASED", "USED", "PAGES", "RTT");
+	fprintf(out, "%3s %-12s %-21s %-10s %10s %10s  %-4s %5s %10s %10s %10s %8s %10s %10s\n", "NUM", "NODE",
+		"ADDRESS", "STATE", "FREE", "LENT", "DATA", "CONNS", "LEASED", "USED", "PAGES", "RTT", "LENT TO",
+		"QUOTA");
 	for (size_t i = 0; i < s->n_nodes; i++) {
 		const Ramster__NodeStatus *n = s->nodes[i];
 		char address[64];
@@ -168,8 +169,9 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 		if (n->local)
 			fputs("-\n", out);
 		else
-			fprintf(out, "%-4s %5u %10s %10s %10" PRIu64 " %5u us\n", data_name(n), n->connections,
-				print_bytes(space, n->space), print_bytes(used, n->used), n->pages, n->rtt_us);
+			fprintf(out, "%-4s %5u %10s %10s %10" PRIu64 " %5u us %10s %10s\n", data_name(n),
+				n->connections, print_bytes(space, n->space), print_bytes(used, n->used), n->pages,
+				n->rtt_us, print_bytes(held, n->held), n->quota ? print_bytes(quota, n->quota) : "off");
 	}
 	for (size_t i = 0; i < s->n_nodes; i++)
 		if (!s->nodes[i]->local && *s->nodes[i]->reason)
