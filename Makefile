@@ -4,6 +4,7 @@
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
 # make test     the style, every unit test, and every test on nodes
 # make bench    the benchmarks, as tables
+# make sim      simulated clusters of 10 to 1,000 nodes: is what is lent balanced?
 # make style    compilers' warnings, clang-format, sparse, checkpatch, cppcheck
 # make setup    only install the Debian packages that all of this needs (demo, test and bench do it first)
 #
@@ -46,7 +47,7 @@ export RAMSTER_BUILD := $(abspath $(B))
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: setup demo test test-unit test-multinode bench style
+.PHONY: setup demo test test-unit test-multinode bench sim style
 setup:
 	@tests/setup/install build
 	@echo "make: building in $(B)/; kernels, packages and node images are kept in $(CACHE)"
@@ -72,6 +73,11 @@ test-multinode: programs lab module
 bench: setup
 	+@$(MAKE_ALL) all $(BENCHES) lab
 	@for bench in $(BENCHES) tests/bench/swap; do echo "bench: $$bench"; $$bench || exit 1; done
+
+sim:
+	@tests/setup/install build
+	+@$(MAKE_ALL) $(B)/tests/sim/sim
+	@tests/sim/run $(B)/tests/sim
 
 style:
 	@tests/setup/install build style

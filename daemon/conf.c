@@ -2,10 +2,9 @@
 /*
  * conf - cluster.conf as a struct.
  *
- * The file is a list of stanzas, each a header ("cluster:" or "node:") and "key = value" lines. What a key is and may
- * be stands in one table a stanza; what concerns several stanzas is checked when all are read.
+ * The file is a list of stanzas, each a header ("cluster:" or "node:") and "key = value" lines. What a key may be is
+ * conf_key.h's; what concerns several keys or stanzas is checked when all are read.
  */
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -16,84 +15,20 @@
 #include <string.h>
 
 #include "daemon/conf.h"
+#include "daemon/conf_key.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-enum kind {
-	KIND_NAME, /* letters, digits, "-", "_" and "." */
-	KIND_CHOICE, /* one of the words in @choices */
-	KIND_ADDRESS,
-	KIND_NUMBER,
-	KIND_SIZE,
-	KIND_TIME,
-	KIND_LEND,
-};
-
-struct key {
-	const char *name;
-	enum kind kind;
-	size_t offset; /* in struct conf or struct conf_node */
-	uint64_t min, max; /* numbers, sizes in bytes, times in ms */
-	uint64_t multiple; /* sizes: of this many bytes; 0 = any */
-	const char *expected; /* KIND_CHOICE: the words, with ", " between them */
-	bool required;
-};
-
-#define CLUSTER(field) offsetof(struct conf, field)
-#define NODE(field) offsetof(struct conf_node, field)
-
-/* The position of each key is its bit in parser.seen. */
-static const struct key cluster_keys[] = {
-	{ "name", KIND_NAME, CLUSTER(cluster), .expected = "a name of letters, digits, - _ .", .required = true },
-	{ "node_count", KIND_NUMBER, CLUSTER(node_count), 1, R2NET_MAX_NODES, .expected = "1 ... 255" },
-	{ "membership", KIND_CHOICE, CLUSTER(membership), .expected = "static" },
-	{ "extent_size", KIND_SIZE, CLUSTER(extent_size), R2NET_EXTENT_MIN, R2NET_EXTENT_MAX,
-	  .multiple = R2NET_EXTENT_MIN, .expected = "a multiple of 2M from 2M to 64M" },
-	{ "connections", KIND_NUMBER, CLUSTER(connections), 1, R2NET_MAX_CONNS - 1, .expected = "1 ... 15" },
-	{ "window", KIND_NUMBER, CLUSTER(window), 1, R2NET_MAX_WINDOW, .expected = "1 ... 64" },
-	{ "deadline", KIND_TIME, CLUSTER(deadline_ms), 100, 60000, .expected = "a time from 100ms to 60s" },
-	{ "slow_deadline", KIND_TIME, CLUSTER(slow_deadline_ms), 100, 600000, .expected = "a time from 100ms to 600s" },
-	{ "hold_time", KIND_TIME, CLUSTER(hold_time_ms), 1000, 30ULL * 24 * 3600 * 1000,
-	  .expected = "a time from 1s to 720h" },
-	{ "compressor", KIND_CHOICE, CLUSTER(compressor), .expected = "lzo, lzo-rle, lz4, zstd" },
-	{ "allocator", KIND_CHOICE, CLUSTER(allocator), .expected = "zbud, zsmalloc" },
-	{ "local_max_percent", KIND_NUMBER, CLUSTER(local_max_percent), 1, 50, .expected = "1 ... 50" },
-	{ "remotify_percent", KIND_NUMBER, CLUSTER(remotify_percent), 1, 50, .expected = "1 ... 50" },
-	{ "low_water", KIND_SIZE, CLUSTER(low_water), 1U << 20, 1ULL << 40, .multiple = 1U << 20,
-	  .expected = "a multiple of 1M from 1M to 1T" },
-};
-
-static const struct key node_keys[] = {
-	{ "name", KIND_NAME, NODE(name), .expected = "a name of letters, digits, - _ .", .required = true },
-	{ "number", KIND_NUMBER, NODE(number), 0, R2NET_MAX_NODES - 1, .expected = "0 ... 254", .required = true },
-	{ "address", KIND_ADDRESS, NODE(address), .expected = "an IPv4 address of one host", .required = true },
-	{ "port", KIND_NUMBER, NODE(port), 1, 65535, .expected = "1 ... 65535", .required = true },
-	{ "data_port", KIND_NUMBER, NODE(data_port), 1, 65535, .expected = "1 ... 65535" },
-	{ "cluster", KIND_NAME, NODE(cluster), .expected = "the name of the cluster", .required = true },
-	{ "lend", KIND_LEND, NODE(lend), .expected = "auto, off, or a size such as 256M" },
-};
-
-struct stanza {
-	const char *name;
-	const struct key *keys;
-	unsigned int len;
-};
-
-static const struct stanza stanzas[] = {
-	{ "cluster", cluster_keys, ARRAY_SIZE(cluster_keys) },
-	{ "node", node_keys, ARRAY_SIZE(node_keys) },
-};
 
 struct parser {
 	const char *path;
 	char *error;
 	struct conf *conf;
 	unsigned int line;
-	const struct stanza *stanza; /* the open one, or NULL */
+	const struct conf_stanza *stanza; /* the open one, or NULL */
 	unsigned int stanza_line;
 	unsigned int cluster_line; /* 0: no cluster stanza so far */
 	void *target; /* what the open stanza fills in */
-	uint32_t seen; /* keys of the open stanza */
+	uint32_t seen; /* keys of the open stanza: a bit each, by position */
 };
 
 static int __attribute__((format(printf, 3, 4))) fail(struct parser *p, unsigned int line, const char *fmt, ...)
@@ -107,148 +42,6 @@ static int __attribute__((format(printf, 3, 4))) fail(struct parser *p, unsigned
 	if (snprintf(p->error, CONF_ERROR_LEN, "%s:%u: %s", p->path, line, what) >= CONF_ERROR_LEN)
 		strcpy(p->error + CONF_ERROR_LEN - 4, "...");
 	return -EINVAL;
-}
-
-static bool valid_name(const char *s)
-{
-	if (!isalnum((unsigned char)*s) || strlen(s) >= CONF_NAME_LEN)
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("-_.", *s))
-			return false;
-	return true;
-}
-
-static bool valid_address(const char *s, char out[CONF_WORD_LEN])
-{
-	struct in_addr a;
-
-	if (inet_pton(AF_INET, s, &a) != 1 || a.s_addr == htonl(INADDR_ANY) || a.s_addr == htonl(INADDR_BROADCAST) ||
-	    IN_MULTICAST(ntohl(a.s_addr)))
-		return false;
-	return inet_ntop(AF_INET, &a, out, CONF_WORD_LEN);
-}
-
-static bool valid_choice(const char *s, const char *choices)
-{
-	size_t len = strlen(s);
-	const char *c = choices;
-
-	if (strchr(s, ','))
-		return false;
-	while (c) {
-		if (!strncmp(c, s, len) && (!c[len] || c[len] == ','))
-			return true;
-		c = strchr(c, ',');
-		if (c)
-			c += 2;
-	}
-	return false;
-}
-
-/* Reads decimal digits; returns what follows them, or NULL if there are none or they exceed 64 bits. */
-static const char *digits(const char *s, uint64_t *value)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return NULL;
-	errno = 0;
-	*value = strtoull(s, &end, 10);
-	return errno ? NULL : end;
-}
-
-static bool scale(uint64_t *value, uint64_t unit)
-{
-	return !__builtin_mul_overflow(*value, unit, value);
-}
-
-static bool valid_number(const char *s, uint64_t *value)
-{
-	const char *end = digits(s, value);
-
-	return end && !*end;
-}
-
-static bool valid_size(const char *s, uint64_t *value)
-{
-	static const char units[] = "KMGT";
-	const char *end = digits(s, value), *unit;
-
-	if (!end)
-		return false;
-	if (!*end)
-		return true;
-	unit = strchr(units, toupper((unsigned char)*end));
-	if (!unit || (end[1] && strcmp(end + 1, "iB") && strcmp(end + 1, "B")))
-		return false;
-	return scale(value, 1ULL << (10 * (unit - units + 1)));
-}
-
-static bool valid_time(const char *s, uint64_t *ms)
-{
-	static const struct {
-		const char *name;
-		uint64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-	const char *end = digits(s, ms);
-
-	for (unsigned int i = 0; end && i < ARRAY_SIZE(units); i++)
-		if (!strcmp(end, units[i].name))
-			return scale(ms, units[i].ms);
-	return false;
-}
-
-static bool valid_lend(const char *s, struct conf_node *node)
-{
-	if (!strcmp(s, "auto"))
-		node->lend = CONF_LEND_AUTO;
-	else if (!strcmp(s, "off"))
-		node->lend = CONF_LEND_OFF;
-	else if (valid_size(s, &node->lend_bytes) && node->lend_bytes >= R2NET_EXTENT_MIN)
-		node->lend = CONF_LEND_SIZE;
-	else
-		return false;
-	return true;
-}
-
-static bool in_range(const struct key *key, uint64_t value)
-{
-	return value >= key->min && value <= key->max && !(key->multiple && value % key->multiple);
-}
-
-/* Stores @value in the open stanza's target if it is one that @key may have. */
-static bool set_value(struct parser *p, const struct key *key, const char *value)
-{
-	void *field = (char *)p->target + key->offset;
-	uint64_t n = 0;
-
-	switch (key->kind) {
-	case KIND_NAME:
-		return valid_name(value) && strcpy(field, value);
-	case KIND_CHOICE:
-		return valid_choice(value, key->expected) && strcpy(field, value);
-	case KIND_ADDRESS:
-		return valid_address(value, field);
-	case KIND_LEND:
-		return valid_lend(value, p->target);
-	case KIND_NUMBER:
-		if (!valid_number(value, &n))
-			return false;
-		break;
-	case KIND_SIZE:
-		if (!valid_size(value, &n))
-			return false;
-		break;
-	case KIND_TIME:
-		if (!valid_time(value, &n))
-			return false;
-		break;
-	}
-	if (!in_range(key, n))
-		return false;
-	*(uint64_t *)field = n;
-	return true;
 }
 
 static int close_stanza(struct parser *p)
@@ -276,16 +69,16 @@ static int open_stanza(struct parser *p, const char *name)
 			return fail(p, p->line, "second \"cluster:\" stanza (expected one; the first is on line %u)",
 				    p->cluster_line);
 		p->cluster_line = p->line;
-		p->stanza = &stanzas[0];
+		p->stanza = &conf_cluster_stanza;
 		p->target = p->conf;
 		return 0;
 	}
 	if (!strcmp(name, "node")) {
 		if (p->conf->nodes_len == R2NET_MAX_NODES)
 			return fail(p, p->line, "too many nodes (expected at most %d)", R2NET_MAX_NODES);
-		p->stanza = &stanzas[1];
+		p->stanza = &conf_node_stanza;
 		p->target = &p->conf->nodes[p->conf->nodes_len++];
-		*(struct conf_node *)p->target = (struct conf_node){ .line = p->line };
+		*(struct conf_node *)p->target = (struct conf_node){ .weight = CONF_WEIGHT_DEFAULT, .line = p->line };
 		return 0;
 	}
 	return fail(p, p->line, "unknown stanza \"%s:\" (expected \"cluster:\" or \"node:\")", name);
@@ -303,24 +96,22 @@ static int unknown_key(struct parser *p, const char *name)
 
 static int set_key(struct parser *p, const char *name, const char *value)
 {
-	const struct key *key;
-	unsigned int i;
+	const struct conf_key *key;
+	uint32_t bit;
 
 	if (!p->stanza)
 		return fail(p, p->line, "key \"%s\" outside a stanza (expected \"cluster:\" or \"node:\" before it)",
 			    name);
-	for (i = 0; i < p->stanza->len; i++)
-		if (!strcmp(p->stanza->keys[i].name, name))
-			break;
-	if (i == p->stanza->len)
+	key = conf_key_find(p->stanza, name);
+	if (!key)
 		return unknown_key(p, name);
-	key = &p->stanza->keys[i];
-	if (p->seen & 1U << i)
+	bit = 1U << (key - p->stanza->keys);
+	if (p->seen & bit)
 		return fail(p, p->line, "\"%s\" given twice in one stanza (expected once)", name);
-	p->seen |= 1U << i;
-	if (!set_value(p, key, value))
+	p->seen |= bit;
+	if (!conf_key_parse(key, p->target, value))
 		return fail(p, p->line, "%s = \"%s\" is not acceptable (expected %s%s)", name, value,
-			    key->kind == KIND_CHOICE && strchr(key->expected, ',') ? "one of " : "", key->expected);
+			    conf_key_one_of(key), key->expected);
 	return 0;
 }
 
@@ -418,6 +209,8 @@ static int check_pair(struct parser *p, const struct conf_node *a, const struct 
 
 static int check_node(struct parser *p, struct conf_node *node)
 {
+	const char *key;
+
 	if (strcmp(node->cluster, p->conf->cluster))
 		return fail(p, node->line, "node \"%s\" is of cluster \"%s\" (expected \"%s\", as on line %u)",
 			    node->name, node->cluster, p->conf->cluster, p->cluster_line);
@@ -428,9 +221,10 @@ static int check_node(struct parser *p, struct conf_node *node)
 			    "port = 65535 leaves no data_port (expected a lower port, or data_port = ...)");
 	if (node->data_port == node->port)
 		return fail(p, node->line, "data_port = port = %" PRIu64 " (expected two ports)", node->port);
-	if (node->lend == CONF_LEND_SIZE && node->lend_bytes < p->conf->extent_size)
-		return fail(p, node->line, "lend is less than one extent (expected at least %" PRIu64 " bytes, or off)",
-			    p->conf->extent_size);
+	key = conf_below_extent(p->conf, node);
+	if (key)
+		return fail(p, node->line, "%s is less than one extent (expected at least %" PRIu64 " bytes, or off)",
+			    key, p->conf->extent_size);
 	return 0;
 }
 
@@ -450,6 +244,10 @@ static int check_whole(struct parser *p)
 		if (ret)
 			return ret;
 	}
+	if (conf->quota < conf->extent_size)
+		return fail(p, p->cluster_line,
+			    "quota is less than one extent (expected at least %" PRIu64 " bytes, or off)",
+			    conf->extent_size);
 	if (conf->node_count && conf->node_count != conf->nodes_len)
 		return fail(p, p->cluster_line,
 			    "node_count = %" PRIu64 " but the file has %u nodes (expected node_count = %u)",
@@ -478,6 +276,7 @@ int conf_parse(const char *path, const char *text, size_t len, struct conf *conf
 		.deadline_ms = 3000,
 		.slow_deadline_ms = 30000,
 		.hold_time_ms = 4ULL * 3600 * 1000,
+		.quota = CONF_NO_QUOTA,
 	};
 	if (!len)
 		return fail(&p, 0, "empty file (expected \"cluster:\" and \"node:\" stanzas)");
@@ -522,4 +321,20 @@ const struct conf_node *conf_node_by_number(const struct conf *conf, unsigned in
 		if (conf->nodes[i].number == number)
 			return &conf->nodes[i];
 	return NULL;
+}
+
+const char *conf_below_extent(const struct conf *conf, const struct conf_node *node)
+{
+	if (node->lend == CONF_LEND_SIZE && node->lend_bytes < conf->extent_size)
+		return "lend";
+	if (node->quota && node->quota < conf->extent_size)
+		return "quota";
+	return NULL;
+}
+
+uint64_t conf_quota(const struct conf *conf, unsigned int number)
+{
+	const struct conf_node *node = conf_node_by_number(conf, number);
+
+	return node && node->quota ? node->quota : conf->quota;
 }

@@ -16,6 +16,8 @@
 #define CONF_LINE_MAX 255 /* bytes of one line */
 #define CONF_FILE_MAX (1U << 20) /* bytes of the file */
 #define CONF_ERROR_LEN 512
+#define CONF_NO_QUOTA UINT64_MAX
+#define CONF_WEIGHT_DEFAULT 10
 
 enum conf_lend {
 	CONF_LEND_AUTO,
@@ -32,6 +34,10 @@ struct conf_node {
 	uint64_t data_port; /* of its lender; 1 ... 65535 */
 	enum conf_lend lend;
 	uint64_t lend_bytes; /* CONF_LEND_SIZE */
+	uint64_t reserve; /* bytes that stay available here whatever is lent; 0: auto */
+	uint64_t quota; /* bytes that it may lease from each donor; 0: as the cluster's, CONF_NO_QUOTA */
+	uint64_t weight; /* as a donor: its share of the load beside the others'; 1 ... 100 */
+	uint64_t priority; /* as a donor: those of a higher one are filled first; 0 ... 9 */
 	unsigned int line; /* of its stanza */
 };
 
@@ -45,6 +51,7 @@ struct conf {
 	uint64_t deadline_ms;
 	uint64_t slow_deadline_ms;
 	uint64_t hold_time_ms; /* how long the leases of an absent owner are kept */
+	uint64_t quota; /* bytes that an owner may lease from each donor; CONF_NO_QUOTA */
 	/* Module parameters; "" or 0: not given, left as they are. */
 	char compressor[CONF_WORD_LEN];
 	char allocator[CONF_WORD_LEN];
@@ -76,5 +83,11 @@ int conf_load(const char *path, struct conf *conf, char error[CONF_ERROR_LEN]);
 /* Returns the node of that name or number, or NULL. It lives as long as @conf. */
 const struct conf_node *conf_node_by_name(const struct conf *conf, const char *name);
 const struct conf_node *conf_node_by_number(const struct conf *conf, unsigned int number);
+
+/* Which of a node's keys names less than one extent; NULL: none does. */
+const char *conf_below_extent(const struct conf *conf, const struct conf_node *node);
+
+/* The bytes that the node of that number may lease from each donor, or CONF_NO_QUOTA. */
+uint64_t conf_quota(const struct conf *conf, unsigned int number);
 
 #endif

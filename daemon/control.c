@@ -173,6 +173,11 @@ struct in_addr control_remote(struct control *c)
 	return address;
 }
 
+uid_t control_user(struct control *c)
+{
+	return c->ops->user(c->transport);
+}
+
 void control_close(struct control *c)
 {
 	if (!c)

@@ -58,6 +58,9 @@ void control_refuse(struct control *control, const char *reason);
 /* The other side's IPv4 address, or 0. */
 struct in_addr control_remote(struct control *control);
 
+/* The user at the other end, or (uid_t)-1 if that is not known. */
+uid_t control_user(struct control *control);
+
 /* Ends it; no event comes afterwards. NULL is fine. */
 void control_close(struct control *control);
 

@@ -6,6 +6,8 @@
  * it carries the session of the peer that caused it: when the peer is gone by then, a lease that was made is undone.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,8 @@ struct owner {
 	uint64_t seen_ms; /* last time that it was up, or our start */
 	uint64_t token_instance; /* that @token is for; 0: none yet */
 	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance */
+	uint64_t held; /* bytes leased to it, as the lender told last */
+	uint64_t counted; /* bytes of them that the walk under way has seen */
 	unsigned int open; /* questions to the lender that it caused, in any session */
 };
 
@@ -90,6 +94,13 @@ static int put(struct question *q, sidedoor_reply_fn reply)
 	return ret;
 }
 
+/* The lender said with its answer what the owner has now. */
+static void note_held(const struct question *q, int error, const struct lender_reply *reply)
+{
+	if (!error || error == -EDQUOT)
+		q->donor->owners[q->node].held = (uint64_t)reply->held * R2NET_EXTENT_MIN;
+}
+
 /* ---- Requests ---- */
 
 static Ramster__Lease *make_leases(const struct lender_lease *from, unsigned int count, Ramster__Lease leases[],
@@ -143,9 +154,12 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 	struct owner *owner = &q->donor->owners[q->node];
 	struct peer *peer = asker(q);
 
+	note_held(q, error, reply);
 	if (!peer || owner->token_instance != q->request.instance) {
 		if (!error && q->request.command == LENDER_LEASE)
 			undo(q, reply);
+	} else if (error == -EDQUOT) {
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__QUOTA);
 	} else if (error) {
 		if (error != -ENOTCONN)
 			log_err("the lender does not lease to %s: %s", peer->node.name, strerror(-error));
@@ -190,10 +204,12 @@ static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply
 
 static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
 {
+	uint64_t quota = conf_quota(donor->d->conf, peer->node.number);
 	struct question *q = ask(donor, peer, LENDER_LEASE);
 
 	if (!q)
 		return -ENOMEM;
+	q->request.limit = quota == CONF_NO_QUOTA ? 0 : quota;
 	q->request.count = request->count;
 	q->request.extent_size = request->extent_size;
 	return put(q, on_leased);
@@ -239,6 +255,7 @@ static void on_released(void *ctx, int error, const struct lender_reply *reply)
 {
 	struct question *q = ctx;
 
+	note_held(q, error, reply);
 	if (!error && q->why && reply->count)
 		log_info("node %u: ended %u leases of its instance %016llx: %s", q->node, reply->count,
 			 (unsigned long long)q->request.instance, q->why);
@@ -369,10 +386,18 @@ static void judge(struct donor *donor, const struct lender_lease *lease)
 
 static void audit(struct donor *donor);
 
-static void end_audit(struct donor *donor)
+/* @whole: all leases were seen */
+static void end_audit(struct donor *donor, bool whole)
 {
 	bool again = donor->again;
 
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
+		if (whole)
+			donor->owners[i].held = donor->owners[i].counted;
+		donor->owners[i].counted = 0;
+	}
+	if (whole)
+		revoke_decide(donor->d->revoke);
 	donor->auditing = false;
 	donor->again = false;
 	if (again)
@@ -390,17 +415,17 @@ static void on_audited(void *ctx, int error, const struct lender_reply *reply)
 		revoke_count(donor->d->revoke, lease->owner, lease->size);
 		if (!i || lease->owner != lease[-1].owner || lease->instance != lease[-1].instance)
 			judge(donor, lease);
+		if (lease->owner < R2NET_MAX_NODES)
+			donor->owners[lease->owner].counted += lease->size;
 	}
 	if (error || !reply->cursor) {
 		end(q);
-		if (!error)
-			revoke_decide(donor->d->revoke);
-		end_audit(donor);
+		end_audit(donor, !error);
 		return;
 	}
 	q->request.cursor = reply->cursor;
 	if (put(q, on_audited))
-		end_audit(donor);
+		end_audit(donor, false);
 }
 
 static void audit(struct donor *donor)
@@ -429,6 +454,24 @@ void donor_owner_seen(struct donor *donor, struct peer *peer)
 void donor_lender_came(struct donor *donor)
 {
 	audit(donor);
+}
+
+uint64_t donor_held(const struct donor *donor, unsigned int node)
+{
+	return sidedoor_status(donor->d->door) ? donor->owners[node].held : 0;
+}
+
+bool donor_over_quota(const struct donor *donor, const struct conf_node *node, char text[DONOR_TEXT_LEN])
+{
+	uint64_t quota = conf_quota(donor->d->conf, node->number), held = donor_held(donor, node->number);
+
+	if (held <= quota)
+		return false;
+	snprintf(text, DONOR_TEXT_LEN,
+		 "node %s has %" PRIu64 " MiB leased, more than its quota of %" PRIu64
+		 " MiB: nothing new until it gives back",
+		 node->name, held >> 20, quota >> 20);
+	return true;
 }
 
 void donor_tick(struct donor *donor)

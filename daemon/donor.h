@@ -9,6 +9,8 @@
 #include "daemon/peer.h"
 #include "daemon/ramsterd.h"
 
+#define DONOR_TEXT_LEN 256
+
 /* Returns NULL if memory is short. */
 struct donor *donor_new(struct ramsterd *d);
 void donor_free(struct donor *donor);
@@ -26,6 +28,12 @@ void donor_owner_seen(struct donor *donor, struct peer *peer);
 
 /* The lender is there: its leases are compared with the owners known. */
 void donor_lender_came(struct donor *donor);
+
+/* Bytes that a node has leased from this one, in any instance, as the lender told last; 0 while there is no lender. */
+uint64_t donor_held(const struct donor *donor, unsigned int node);
+
+/* Whether a node has more than its quota; @text says so then. */
+bool donor_over_quota(const struct donor *donor, const struct conf_node *node, char text[DONOR_TEXT_LEN]);
 
 /* Each second: ends the leases of owners that were away for hold_time. */
 void donor_tick(struct donor *donor);

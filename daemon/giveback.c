@@ -8,6 +8,7 @@
 #include "daemon/giveback.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
+#include "daemon/placement.h"
 
 #define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
 #define SPARE_MIN (64ULL << 20) /* free remote space always kept */
@@ -25,22 +26,24 @@ static uint64_t spare_wanted(uint64_t used)
 	return (spare > SPARE_MIN ? spare : SPARE_MIN) + used / 2;
 }
 
-/* The donor whose extents are used least, so that they are most likely empty. */
-static struct peer *emptiest(const struct ramsterd *d)
+/* The donor to relieve, of those where enough is unused that an extent may be empty. */
+static struct peer *relieved(const struct ramsterd *d)
 {
-	const struct kernel_peer *best = NULL;
+	struct placement_donor donors[R2NET_MAX_NODES], *chosen;
+	unsigned int len = 0;
 
 	for (unsigned int i = 0; i < d->view.peers_len; i++) {
 		const struct kernel_peer *p = &d->view.peers[i];
 		struct peer *peer = p->node < R2NET_MAX_NODES ? d->peers[p->node] : NULL;
 
 		if (!peer || !peer_is_usable(peer) || p->state == RAMSTER_PEER_DEAD || !p->extents ||
-		    p->lender_instance != peer->offer.lender_instance)
+		    p->lender_instance != peer->offer.lender_instance || len == R2NET_MAX_NODES)
 			continue;
-		if (!best || p->space - p->used > best->space - best->used)
-			best = p;
+		donors[len] = lease_as_donor(peer);
+		donors[len++].have = p->space - p->used;
 	}
-	return best ? d->peers[best->node] : NULL;
+	chosen = placement_give_back(donors, len, d->conf->extent_size, lease_random, NULL);
+	return chosen ? d->peers[chosen->node] : NULL;
 }
 
 /* Returns up to RAMSTER_NL_MAX_LEASES empty leases to a donor. Returns how many. */
@@ -145,7 +148,7 @@ void giveback_tick(struct ramsterd *d)
 	if (++d->spare_ticks < SPARE_TICKS)
 		return;
 	count = (space - used - spare) / d->conf->extent_size;
-	peer = emptiest(d);
+	peer = relieved(d);
 	if (!peer)
 		return;
 	len = return_leases(peer, count < RETURN_MAX ? count : RETURN_MAX);

@@ -34,6 +34,8 @@ static const char *grant_error(int error)
 		return "it borrows itself";
 	case RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST:
 		return "it calls the request impossible";
+	case RAMSTER__LEASE_GRANT__ERROR__QUOTA:
+		return "this node has leased all that its quota there allows";
 	default:
 		return "its lender failed";
 	}
@@ -259,7 +261,11 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		return;
 	b->asking = false;
 	if (grant->error) {
-		log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
+		if (grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA && !b->over_quota)
+			log_info("%s: lends no more: %s", peer->node.name, grant_error(grant->error));
+		else
+			log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
+		b->over_quota = grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA;
 		b->rest_until_ms = uv_now(d->loop) + REST_MS;
 		return;
 	}
@@ -273,6 +279,8 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		return;
 	}
 	if (b->asked)
+		b->over_quota = false;
+	if (b->asked)
 		take_grant(b, grant, uv_now(d->loop));
 	settle(peer);
 	ramsterd_tick_soon(d);
@@ -280,7 +288,7 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 
 /* ---- Borrowing ---- */
 
-static uint32_t random_u32(void *ctx)
+uint32_t lease_random(void *ctx)
 {
 	uint32_t value;
 
@@ -297,14 +305,28 @@ static bool can_be_asked(const struct peer *peer)
 	       uv_now(peer->d->loop) >= b->rest_until_ms;
 }
 
-static uint64_t leased_from(const struct ramsterd *d, uint32_t node)
+struct placement_donor lease_as_donor(const struct peer *peer)
 {
-	uint64_t bytes = 0;
+	const struct ramsterd *d = peer->d;
+	const struct conf_node *node = conf_node_by_number(d->conf, peer->node.number);
+	struct placement_donor donor = {
+		.node = peer->node.number,
+		.free = peer->offer.free,
+		.lent = peer->offer.lent,
+		.most = ASK_MAX,
+		.weight = node ? node->weight : CONF_WEIGHT_DEFAULT,
+		.priority = node ? node->priority : 0,
+	};
 
-	for (unsigned int i = 0; i < d->view.peers_len; i++)
-		if (d->view.peers[i].node == node && d->view.peers[i].state != RAMSTER_PEER_DEAD)
-			bytes += d->view.peers[i].space;
-	return bytes;
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+
+		if (p->node != donor.node || p->state == RAMSTER_PEER_DEAD)
+			continue;
+		donor.have += p->space;
+		donor.rtt_us = p->rtt_us;
+	}
+	return donor;
 }
 
 /* Extents that the donor has granted or may soon grant. */
@@ -329,16 +351,12 @@ static void borrow_more(struct ramsterd *d)
 	{
 		coming += coming_from(peer);
 		if (can_be_asked(peer))
-			donors[len++] = (struct placement_donor){
-				.node = peer->node.number,
-				.free = peer->offer.free < ASK_MAX * size ? peer->offer.free : ASK_MAX * size,
-				.have = leased_from(d, peer->node.number),
-			};
+			donors[len++] = lease_as_donor(peer);
 	}
 	if (count <= coming || !len)
 		return;
 	count -= coming;
-	placement_choose(donors, len, count < len * ASK_MAX ? count : len * ASK_MAX, size, random_u32, NULL);
+	placement_choose(donors, len, count < len * ASK_MAX ? count : len * ASK_MAX, size, lease_random, NULL);
 	for (unsigned int i = 0; i < len; i++)
 		if (donors[i].extents)
 			send_request(d->peers[donors[i].node], donors[i].extents);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/placement.h"
 #include "proto/ramster.pb-c.h"
 #include "proto/ramster_nl.h"
 
@@ -26,6 +27,7 @@ struct borrow {
 	unsigned int asked; /* extents that it asks for */
 	uint32_t asked_size; /* bytes of each */
 	uint64_t asked_ms;
+	bool over_quota; /* it lends no more to this node than it has lent; that was said */
 	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
 	/* It wants memory back. */
 	bool revoked; /* @keep was told */
@@ -53,6 +55,10 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant);
 
 /* Returns NULL, or what is wrong with the list: the connection is to be ended then. */
 const char *lease_on_list(struct peer *peer, const Ramster__LeaseList *list);
+
+/* A donor as placement.h sees it, and the source of its random numbers. */
+struct placement_donor lease_as_donor(const struct peer *peer);
+uint32_t lease_random(void *ctx);
 
 /* Tells a donor that @count leases, at most RAMSTER_NL_MAX_LEASES, are over. */
 void lease_send_return(struct peer *peer, uint64_t lender_instance, const struct ramster_nl_lease *from,

@@ -2,77 +2,102 @@
 /*
  * lend - how much of this node's memory may be lent.
  *
- * lend = auto: half of what would be available without the lender, less a reserve. Lending takes memory away from
- * MemAvailable, so what is lent is added back first.
+ * The policy is lend_policy.h's; here are the readings that it needs, and what becomes of its decisions.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/attribute.h"
 #include "daemon/lend.h"
+#include "daemon/lend_policy.h"
 #include "daemon/log.h"
 
-#define RECONSIDER_TICKS 3
-#define RESERVE_MIN (16ULL << 20)
-#define RESERVE_MAX (1ULL << 30)
-#define RESERVE_SHARE 16 /* of all memory */
-#define STEP_MIN (8ULL << 20) /* changes of the limit smaller than this, or than a share of it, are not worth a word */
-#define STEP_SHARE 16
+#define MEMINFO "/proc/meminfo"
+#define PRESSURE "/proc/pressure/memory"
 #define SWAPDEV "/dev/ramster0"
 #define SWAPDEV_BACKING "/sys/block/ramster0/backing_dev"
 
 struct lend {
-	unsigned int ticks;
-	bool told; /* the lender knows @limit */
-	uint64_t limit;
+	struct lend_policy policy;
+	struct lend_decision decision; /* the last; zeroes while there is no lender */
+	bool told; /* the lender knows its limit */
+	bool no_psi; /* the kernel does not tell pressure; that was said */
 	bool only_peers; /* all swap of this node is ramster0, and that has no disk behind it */
 };
 
-static uint64_t meminfo(const char *field)
+/* ---- Readings ---- */
+
+static void read_meminfo(struct lend_reading *reading)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	char format[64], line[256];
-	unsigned long long kib = 0;
+	FILE *file = fopen(MEMINFO, "re");
+	unsigned long long kib;
+	char line[256];
 
 	if (!file)
-		return 0;
-	snprintf(format, sizeof(format), "%s: %%llu kB", field);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, format, &kib) == 1)
-			break;
-	fclose(file);
-	return kib << 10;
-}
-
-static uint64_t automatic(uint64_t lent)
-{
-	uint64_t reserve = meminfo("MemTotal") / RESERVE_SHARE;
-	uint64_t limit = (meminfo("MemAvailable") + lent) / 2;
-
-	if (reserve < RESERVE_MIN)
-		reserve = RESERVE_MIN;
-	if (reserve > RESERVE_MAX)
-		reserve = RESERVE_MAX;
-	limit = limit > reserve ? limit - reserve : 0;
-	return limit > lent ? limit : lent;
-}
-
-static uint64_t wanted_limit(const struct ramsterd *d, uint64_t lent)
-{
-	uint64_t limit = 0;
-
-	switch (d->self->lend) {
-	case CONF_LEND_AUTO:
-		limit = automatic(lent);
-		break;
-	case CONF_LEND_SIZE:
-		limit = d->self->lend_bytes;
-		break;
-	case CONF_LEND_OFF:
-		break;
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "MemTotal: %llu kB", &kib) == 1)
+			reading->total = kib << 10;
+		else if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			reading->available = kib << 10;
 	}
-	return limit - limit % d->conf->extent_size;
+	fclose(file);
+}
+
+static bool read_pressure(struct lend_reading *reading)
+{
+	FILE *file = fopen(PRESSURE, "re");
+	unsigned int whole, part;
+	int found = 0;
+
+	if (!file)
+		return false;
+	found = fscanf(file, "some avg10=%u.%2u avg60=%*s avg300=%*s total=%" SCNu64, &whole, &part,
+		       &reading->psi_total_us);
+	fclose(file);
+	reading->psi = found == 3;
+	if (reading->psi)
+		reading->psi_avg10 = whole * 100 + part;
+	return reading->psi;
+}
+
+static struct lend_reading take_reading(const struct ramsterd *d, uint64_t lent)
+{
+	struct lend_reading reading = {
+		.now_ms = uv_now(d->loop),
+		.lent = lent,
+		.borrowing = lend_borrowing(d),
+	};
+
+	read_meminfo(&reading);
+	if (!read_pressure(&reading) && !d->lend->no_psi) {
+		log_info("this kernel does not tell how long memory is waited for (CONFIG_PSI, psi=1): "
+			 "how much is lent follows " MEMINFO " alone");
+		d->lend->no_psi = true;
+	}
+	return reading;
+}
+
+static struct lend_settings settings_of(const struct ramsterd *d)
+{
+	static const uint64_t most[] = { [CONF_LEND_AUTO] = LEND_POLICY_ALL, [CONF_LEND_OFF] = 0 };
+
+	return (struct lend_settings){
+		.most = d->self->lend == CONF_LEND_SIZE ? d->self->lend_bytes : most[d->self->lend],
+		.reserve = d->self->reserve,
+		.extent_size = d->conf->extent_size,
+	};
+}
+
+uint64_t lend_reserve(const struct ramsterd *d)
+{
+	struct lend_settings settings = settings_of(d);
+	struct lend_reading reading = { 0 };
+
+	read_meminfo(&reading);
+	return lend_policy_reserve(&settings, reading.total);
 }
 
 static bool swaps_only_to_peers(void)
@@ -107,35 +132,59 @@ static void look_at_swap(struct ramsterd *d)
 	d->lend->only_peers = now;
 }
 
-static bool worth_telling(const struct lend *lend, uint64_t limit)
+static void tell_change(const struct lend_decision *before, const struct lend_decision *now)
 {
-	uint64_t step = lend->limit / STEP_SHARE > STEP_MIN ? lend->limit / STEP_SHARE : STEP_MIN;
-
-	return !lend->told || limit >= lend->limit + step || lend->limit >= limit + step;
+	if (now->revoke && !before->revoke)
+		log_info("%" PRIu64 " MiB of what is lent are wanted back%s", now->revoke >> 20,
+			 now->urgent ? ": memory is short here" : "");
+	else if (before->revoke && !now->revoke)
+		log_info("no lent memory is wanted back any more");
+	if (now->limit != before->limit)
+		log_debug("lending up to %" PRIu64 " MiB", now->limit >> 20);
 }
 
 void lend_tick(struct ramsterd *d)
 {
 	const struct lender_status *status = sidedoor_status(d->door);
 	struct lender_request request = { .command = LENDER_LIMIT };
+	struct lend_settings settings = settings_of(d);
+	struct lend_reading reading;
 	struct lend *lend = d->lend;
+	struct lend_decision decision;
 
 	look_at_swap(d);
-	if (!status || (lend->told && ++lend->ticks % RECONSIDER_TICKS))
+	if (!status) {
+		lend->decision = (struct lend_decision){ 0 };
 		return;
-	request.limit = wanted_limit(d, status->lent);
-	if (!worth_telling(lend, request.limit))
-		return;
-	if (sidedoor_call(d->door, &request, NULL, NULL))
-		return;
-	log_debug("lending up to %llu MiB", (unsigned long long)request.limit >> 20);
-	lend->limit = request.limit;
-	lend->told = true;
+	}
+	reading = take_reading(d, status->lent);
+	decision = lend_policy_decide(&lend->policy, &settings, &reading);
+	tell_change(&lend->decision, &decision);
+	request.limit = decision.limit;
+	if ((!lend->told || decision.limit != lend->decision.limit) && !sidedoor_call(d->door, &request, NULL, NULL))
+		lend->told = true;
+	lend->decision = decision;
 }
 
 void lend_renew(struct ramsterd *d)
 {
 	d->lend->told = false;
+}
+
+void lend_lender_came(struct ramsterd *d)
+{
+	d->lend->policy = (struct lend_policy){ 0 };
+	d->lend->told = false;
+}
+
+uint64_t lend_to_revoke(const struct ramsterd *d)
+{
+	return d->lend->decision.revoke;
+}
+
+bool lend_urgent(const struct ramsterd *d)
+{
+	return d->lend->decision.urgent;
 }
 
 bool lend_borrowing(const struct ramsterd *d)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lend - how much of this node's memory may be lent. Policy; who gets it is donor.h's.
+ * lend - how much of this node's memory may be lent, and how much of it is wanted back; who gets it is donor.h's.
  */
 #ifndef _RAMSTER_LEND_H
 #define _RAMSTER_LEND_H
@@ -15,8 +15,20 @@ void lend_free(struct lend *lend);
 /* Each second, and when the lender comes: reconsiders the limit and tells the lender. */
 void lend_tick(struct ramsterd *d);
 
-/* The configuration or the lender is another one: the next tick tells the lender the limit in any case. */
+/* The configuration is another one: the next tick tells the lender the limit in any case. */
 void lend_renew(struct ramsterd *d);
+
+/* The lender has come: the limit is found anew from what that one has lent. */
+void lend_lender_came(struct ramsterd *d);
+
+/* Bytes of what is lent that owners should give back now, as of the last tick; 0: none, or no lender. */
+uint64_t lend_to_revoke(const struct ramsterd *d);
+
+/* Whether this node soon has to swap unless that happens. */
+bool lend_urgent(const struct ramsterd *d);
+
+/* The memory that stays available here whatever is lent, bytes. */
+uint64_t lend_reserve(const struct ramsterd *d);
 
 /*
  * Whether this node has pages with others, or nothing but them to swap to: it gives no new leases then, so that lent

@@ -183,7 +183,7 @@ static void on_lender_opened(void *ctx)
 {
 	struct ramsterd *d = ctx;
 
-	lend_renew(d);
+	lend_lender_came(d);
 	donor_lender_came(d->donor);
 	ramsterd_tick_soon(d);
 }
@@ -407,6 +407,7 @@ int main(int argc, char **argv)
 	struct options options = { .conf = CONF_PATH, .lender = SIDEDOOR_PATH, .socket = TOOL_PATH };
 	struct ramsterd d = { 0 };
 	char error[CONF_ERROR_LEN];
+	struct conf *conf;
 	int ret;
 
 	log_open("ramsterd");
@@ -417,15 +418,20 @@ int main(int argc, char **argv)
 		return release();
 	d.conf_path = options.conf;
 	d.node_name = options.node;
-	d.conf = reload_load(options.conf, options.node, &d.self, error);
-	if (!d.conf) {
+	conf = reload_load(options.conf, options.node, &d.self, error);
+	if (!conf) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_USAGE;
+	}
+	if (reload_first(&d, conf)) {
+		log_err("out of memory");
+		return EXIT_FAILURE;
 	}
 	if (options.lender_options) {
 		printf("--node %u --listen %s:%u --socket %s\n", (unsigned int)d.self->number, d.self->address,
 		       (unsigned int)d.self->data_port, options.lender);
 		free(d.conf);
+		free(d.loaded);
 		return EXIT_SUCCESS;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -442,5 +448,6 @@ int main(int argc, char **argv)
 	}
 	stop(&d);
 	free(d.conf);
+	free(d.loaded);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

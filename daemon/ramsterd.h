@@ -31,7 +31,8 @@ struct ramsterd {
 	uv_signal_t signals[3];
 	const char *conf_path;
 	const char *node_name; /* by which the local node is found; NULL: the host's name */
-	struct conf *conf; /* in force; replaced whole at a reload */
+	struct conf *conf; /* in force; replaced whole at a reload, and when settings are changed */
+	struct conf *loaded; /* as cluster.conf was read last */
 	const struct conf_node *self; /* in @conf */
 	struct kernel *kernel;
 	int kernel_error; /* of the last reading, 0 or -errno */

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "daemon/configfs.h"
+#include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
 #include "daemon/reload.h"
+#include "daemon/settings.h"
 
 struct conf *reload_load(const char *path, const char *name, const struct conf_node **self, char error[CONF_ERROR_LEN])
 {
@@ -79,6 +81,39 @@ void reload_peers(struct ramsterd *d)
 	}
 }
 
+static void warn_of_quotas(const struct ramsterd *d)
+{
+	char text[DONOR_TEXT_LEN];
+
+	for (unsigned int i = 0; i < d->conf->nodes_len; i++)
+		if (donor_over_quota(d->donor, &d->conf->nodes[i], text))
+			log_warn("%s", text);
+}
+
+int reload_first(struct ramsterd *d, struct conf *conf)
+{
+	d->conf = conf;
+	d->loaded = malloc(sizeof(*conf));
+	if (!d->loaded)
+		return -ENOMEM;
+	*d->loaded = *conf;
+	return 0;
+}
+
+int reload_set(struct ramsterd *d, char *const *assignments, size_t count, char error[CONF_ERROR_LEN])
+{
+	int ret = settings_assign(d->conf, d->self->number, assignments, count, error);
+
+	if (ret || !count)
+		return ret;
+	for (size_t i = 0; i < count; i++)
+		log_info("set until cluster.conf is read again: %s", assignments[i]);
+	lend_renew(d);
+	warn_of_quotas(d);
+	ramsterd_tick_soon(d);
+	return 0;
+}
+
 void reload(struct ramsterd *d, const char *path)
 {
 	char error[CONF_ERROR_LEN];
@@ -100,6 +135,7 @@ void reload(struct ramsterd *d, const char *path)
 	}
 	free(d->conf);
 	d->conf = conf;
+	*d->loaded = *conf;
 	d->self = self;
 	reload_peers(d);
 	if (d->view.instance) {
@@ -108,6 +144,7 @@ void reload(struct ramsterd *d, const char *path)
 		for_each_peer(d, peer) if (peer->link.lender_instance) link_set_deadlines(peer);
 	}
 	lend_renew(d);
+	warn_of_quotas(d);
 	ramsterd_tick_soon(d);
 	log_info("%s: loaded, %u nodes", path, conf->nodes_len);
 }

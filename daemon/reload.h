@@ -16,6 +16,18 @@
  */
 struct conf *reload_load(const char *path, const char *name, const struct conf_node **self, char error[CONF_ERROR_LEN]);
 
+/* Puts the first configuration into force: @conf, now the daemon's. Returns 0, or -ENOMEM. */
+int reload_first(struct ramsterd *d, struct conf *conf);
+
+/**
+ * reload_set - change settings that are in force, all or none, until the file is read again
+ * @assignments: @count texts, as settings_assign()
+ * @error: on error, what is wrong with them
+ *
+ * Returns 0, -EINVAL, or -ENOMEM.
+ */
+int reload_set(struct ramsterd *d, char *const *assignments, size_t count, char error[CONF_ERROR_LEN]);
+
 /* Reads the file again; a file that cannot be used leaves everything as it is, and is logged. */
 void reload(struct ramsterd *d, const char *path);
 

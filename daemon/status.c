@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/peer.h"
 #include "daemon/status.h"
@@ -74,12 +75,14 @@ static void gather_lender(struct status *s, struct ramsterd *d)
 	ramster__lender_status__init(m);
 	s->message.lender = m;
 	m->lend = (char *)lend_mode_name(d);
+	m->reserve = lend_reserve(d);
 	if (!status)
 		return;
 	m->present = true;
 	m->instance = status->instance;
 	m->limit = status->limit;
 	m->lent = status->lent;
+	m->wanted_back = lend_to_revoke(d);
 	m->read_items = status->read_items;
 	m->read_bytes = status->read_bytes;
 	m->write_items = status->write_items;
@@ -144,6 +147,8 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 	m->lender_instance = offer->lender_instance;
 	if (!peer)
 		return;
+	m->held = donor_held(d->donor, node->number);
+	m->quota = conf_quota(d->conf, node->number) == CONF_NO_QUOTA ? 0 : conf_quota(d->conf, node->number);
 	m->control = (char *)peer_state_name(peer);
 	m->reason = (char *)peer->reason;
 	gather_dealings(m, &d->view);

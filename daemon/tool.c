@@ -14,6 +14,7 @@
 #include "daemon/control.h"
 #include "daemon/frame.h"
 #include "daemon/log.h"
+#include "daemon/set_reply.h"
 #include "daemon/status.h"
 #include "daemon/tool.h"
 
@@ -36,27 +37,63 @@ static void drop(struct client *client)
 	free(client);
 }
 
-static void on_message(void *ctx, const Ramster__Message *message)
+static int answer_status(struct client *client)
 {
 	Ramster__Message answer = RAMSTER__MESSAGE__INIT;
-	struct client *client = ctx;
-	struct status *status;
+	struct status *status = status_gather(client->tool->d);
 	int ret;
 
-	if (message->body_case != RAMSTER__MESSAGE__BODY_STATUS_REQUEST) {
-		control_refuse(client->control, "only StatusRequest is answered here");
-		drop(client);
-		return;
-	}
-	status = status_gather(client->tool->d);
-	if (!status) {
-		drop(client);
-		return;
-	}
+	if (!status)
+		return -ENOMEM;
 	answer.body_case = RAMSTER__MESSAGE__BODY_STATUS;
 	answer.status = (Ramster__Status *)status_message(status);
 	ret = control_send(client->control, &answer);
 	status_free(status);
+	return ret;
+}
+
+/* Root, or who runs this daemon. */
+static bool may_set(struct client *client)
+{
+	uid_t user = control_user(client->control);
+
+	return user == 0 || user == geteuid();
+}
+
+static int answer_set(struct client *client, const Ramster__SetRequest *request)
+{
+	Ramster__Message answer = RAMSTER__MESSAGE__INIT;
+	struct set_reply *reply;
+	int ret;
+
+	if (request->n_assignments && !may_set(client))
+		reply = set_reply_refusal("only root may change settings");
+	else
+		reply = set_reply_make(client->tool->d, request);
+	if (!reply)
+		return -ENOMEM;
+	answer.body_case = RAMSTER__MESSAGE__BODY_SET_REPLY;
+	answer.set_reply = (Ramster__SetReply *)set_reply_message(reply);
+	ret = control_send(client->control, &answer);
+	set_reply_free(reply);
+	return ret;
+}
+
+static void on_message(void *ctx, const Ramster__Message *message)
+{
+	struct client *client = ctx;
+	int ret = -EPROTO;
+
+	switch (message->body_case) {
+	case RAMSTER__MESSAGE__BODY_STATUS_REQUEST:
+		ret = answer_status(client);
+		break;
+	case RAMSTER__MESSAGE__BODY_SET_REQUEST:
+		ret = answer_set(client, message->set_request);
+		break;
+	default:
+		control_refuse(client->control, "only StatusRequest and SetRequest are answered here");
+	}
 	if (ret)
 		drop(client);
 }

@@ -191,12 +191,29 @@ static void unix_remote(struct transport *t, struct in_addr *address)
 	address->s_addr = 0;
 }
 
+static uid_t tcp_user(struct transport *t)
+{
+	return -1;
+}
+
+static uid_t unix_user(struct transport *t)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	uv_os_fd_t fd;
+
+	if (uv_fileno(&t->handle, &fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		return -1;
+	return cred.uid;
+}
+
 const struct transport_ops transport_tcp = {
 	.name = "tcp",
 	.connect = tcp_connect,
 	.accept = tcp_accept,
 	.send = transport_send,
 	.remote = tcp_remote,
+	.user = tcp_user,
 	.close = transport_close,
 };
 
@@ -205,5 +222,6 @@ const struct transport_ops transport_unix = {
 	.accept = unix_accept,
 	.send = transport_send,
 	.remote = unix_remote,
+	.user = unix_user,
 	.close = transport_close,
 };

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #define TRANSPORT_QUEUE_MAX (4U << 20) /* bytes that may wait to be sent: whoever reads slower is cut off */
@@ -36,6 +37,8 @@ struct transport_ops {
 	int (*send)(struct transport *transport, const void *bytes, size_t len);
 	/* Who is at the other end, for messages; *address is set to its IPv4 address, or 0 if it has none. */
 	void (*remote)(struct transport *transport, struct in_addr *address);
+	/* The user at the other end, or (uid_t)-1 if that is not known. */
+	uid_t (*user)(struct transport *transport);
 	/* No event comes after this. What was sent is still delivered if the socket takes it at once. */
 	void (*close)(struct transport *transport);
 };

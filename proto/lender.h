@@ -22,7 +22,9 @@ enum lender_command {
 	LENDER_LIMIT = 2, /* limit: most bytes to lend from now on; leases above it stay -> status */
 	LENDER_ADMIT = 3, /* owner, instance, token: accept HELLOs with this token (replaces the owner's earlier one) */
 	LENDER_LEASE =
-		4, /* owner, instance, count, extent_size: -> leases; fewer than count when the limit is reached */
+		4, /* owner, instance, count, extent_size, limit: -> leases; fewer than count when all is lent (none: no
+		    * error) or limit is reached (none: -EDQUOT)
+		    */
 	LENDER_RELEASE =
 		5, /* owner, instance, count, leases: end these; each waits for its pins -> count of those ended */
 	LENDER_EXPEL =
@@ -44,7 +46,7 @@ struct lender_request {
 	__u32 owner;
 	__u32 count; /* LEASE: 1 ... LENDER_MAX_LEASES wanted; RELEASE: entries of leases[] */
 	__u64 instance;
-	__u64 limit; /* LIMIT: bytes */
+	__u64 limit; /* LIMIT: bytes; LEASE: most bytes that the owner may have leased, in any instance; 0: no quota */
 	__u32 extent_size; /* LEASE: bytes, a multiple of R2NET_EXTENT_MIN up to R2NET_EXTENT_MAX */
 	__u32 cursor; /* LIST */
 	__u8 token[R2NET_TOKEN_LEN]; /* ADMIT */
@@ -70,7 +72,7 @@ struct lender_reply {
 	__s32 error; /* 0 or -errno */
 	__u32 count; /* LEASE, LIST: entries of leases[]; RELEASE, EXPEL: leases ended */
 	__u32 cursor; /* LIST */
-	__u32 reserved;
+	__u32 held; /* ADMIT, LEASE, RELEASE, EXPEL: leased to the owner now, in units of R2NET_EXTENT_MIN */
 	struct lender_status status; /* filled in by every command */
 	struct lender_lease leases[LENDER_MAX_LEASES];
 };

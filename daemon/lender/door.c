@@ -76,11 +76,11 @@ static void lease(const struct lender_request *rq, struct lender_reply *reply)
 	int err = 0;
 
 	while (!err && reply->count < rq->count) {
-		err = extent_lease(rq->owner, rq->instance, rq->extent_size, &reply->leases[reply->count]);
+		err = extent_lease(rq->owner, rq->instance, rq->extent_size, rq->limit, &reply->leases[reply->count]);
 		if (!err)
 			reply->count++;
 	}
-	if (err == -ENOMEM && !reply->count)
+	if ((err == -ENOMEM || err == -EDQUOT) && !reply->count)
 		reply->error = err;
 }
 
@@ -98,9 +98,12 @@ static void release(struct lender_request *rq, struct lender_reply *reply)
 
 static void run(struct lender_request *rq, struct lender_reply *reply)
 {
+	bool owner = true;
+
 	switch (rq->command) {
 	case LENDER_LIMIT:
 		extent_set_limit(rq->limit);
+		owner = false;
 		break;
 	case LENDER_ADMIT:
 		owner_admit(rq->owner, rq->instance, rq->token);
@@ -118,8 +121,13 @@ static void run(struct lender_request *rq, struct lender_reply *reply)
 	case LENDER_LIST:
 		reply->cursor = rq->cursor;
 		reply->count = extent_list(&reply->cursor, reply->leases, LENDER_MAX_LEASES);
+		owner = false;
 		break;
+	default:
+		owner = false;
 	}
+	if (owner)
+		reply->held = extent_held(rq->owner) / R2NET_EXTENT_MIN;
 }
 
 static void *door_thread(void *argument)

@@ -23,6 +23,7 @@ static pthread_cond_t idle; /* a closed extent lost its last pin */
 static _Atomic uint32_t ids = 1; /* ids below it were used at least once; grows under the lock, read without */
 static uint32_t free_ids; /* chained by next_free; 0 ends it */
 static uint64_t limit, lent; /* bytes */
+static uint64_t held[R2NET_MAX_NODES]; /* bytes of @lent, by owner */
 static uint32_t extents;
 
 uint64_t monotonic_ms(void)
@@ -101,13 +102,25 @@ static uint8_t *memory_map(size_t size)
 	return NULL;
 }
 
-/* Takes an id and accounts @size bytes. Returns 0 if the limit is reached or no id is left. */
-static uint32_t id_take(uint32_t size)
+uint64_t extent_held(uint32_t owner)
 {
-	uint32_t id = 0;
+	uint64_t bytes;
 
 	pthread_mutex_lock(&lock);
-	if (lent + size <= limit) {
+	bytes = held[owner];
+	pthread_mutex_unlock(&lock);
+	return bytes;
+}
+
+/* Takes an id and accounts @size bytes. Returns 0, or why not, as extent_lease(). */
+static int id_take(uint32_t owner, uint32_t size, uint64_t quota, uint32_t *taken)
+{
+	uint32_t id = 0;
+	bool over;
+
+	pthread_mutex_lock(&lock);
+	over = quota && held[owner] + size > quota;
+	if (!over && lent + size <= limit) {
 		if (free_ids) {
 			id = free_ids;
 			free_ids = entries[id].next_free;
@@ -117,19 +130,24 @@ static uint32_t id_take(uint32_t size)
 	}
 	if (id) {
 		lent += size;
+		held[owner] += size;
 		extents++;
 	}
 	pthread_mutex_unlock(&lock);
-	return id;
+	*taken = id;
+	if (id)
+		return 0;
+	return over ? -EDQUOT : -ENOSPC;
 }
 
 /* An id whose generations are used up is not taken again. */
-static void id_give(uint32_t id, uint32_t size)
+static void id_give(uint32_t id, uint32_t owner, uint32_t size)
 {
 	struct extent *extent = &entries[id];
 
 	pthread_mutex_lock(&lock);
 	lent -= size;
+	held[owner] -= size;
 	extents--;
 	if (STATE_GENERATION(atomic_load(&extent->state)) < UINT32_MAX) {
 		extent->next_free = free_ids;
@@ -138,17 +156,18 @@ static void id_give(uint32_t id, uint32_t size)
 	pthread_mutex_unlock(&lock);
 }
 
-int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, struct lender_lease *lease)
+int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, uint64_t quota, struct lender_lease *lease)
 {
-	uint32_t id = id_take(size), generation;
+	uint32_t id, generation;
 	struct extent *extent;
 	uint8_t *memory;
+	int err = id_take(owner, size, quota, &id);
 
-	if (!id)
-		return -ENOSPC;
+	if (err)
+		return err;
 	memory = memory_map(size);
 	if (!memory) {
-		id_give(id, size);
+		id_give(id, owner, size);
 		return -ENOMEM;
 	}
 	extent = &entries[id];
@@ -267,5 +286,5 @@ void extent_free(uint32_t id)
 
 	munmap(extent->memory, size);
 	extent->memory = NULL;
-	id_give(id, size);
+	id_give(id, extent->owner, size);
 }

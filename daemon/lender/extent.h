@@ -54,11 +54,16 @@ void extent_usage(struct lender_status *status);
  * @owner: node number, below R2NET_MAX_NODES
  * @instance: of the owner, not 0
  * @size: bytes, a multiple of R2NET_EXTENT_MIN up to R2NET_EXTENT_MAX
+ * @quota: most bytes that the owner may have then, in any instance; 0: no quota
  * @lease: filled in
  *
- * Faults all of its memory in: it may take milliseconds. Returns 0, -ENOSPC at the limit, or -ENOMEM.
+ * Faults all of its memory in: it may take milliseconds. Returns 0, -ENOSPC at the limit, -EDQUOT at the quota, or
+ * -ENOMEM.
  */
-int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, struct lender_lease *lease);
+int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, uint64_t quota, struct lender_lease *lease);
+
+/* Bytes leased to a node, in any instance. @owner: below R2NET_MAX_NODES */
+uint64_t extent_held(uint32_t owner);
 
 /**
  * extent_list - the leases in force

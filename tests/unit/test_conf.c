@@ -69,6 +69,10 @@ static void test_defaults(void **state)
 	assert_int_equal(conf.nodes[0].port, 7700);
 	assert_int_equal(conf.nodes[0].data_port, 7701);
 	assert_int_equal(conf.nodes[0].lend, CONF_LEND_AUTO);
+	assert_int_equal(conf.nodes[0].reserve, 0);
+	assert_int_equal(conf.nodes[0].weight, 10);
+	assert_int_equal(conf.nodes[0].priority, 0);
+	assert_true(conf_quota(&conf, 1) == CONF_NO_QUOTA);
 }
 
 static void test_all_keys(void **state)
@@ -105,6 +109,22 @@ static void test_all_keys(void **state)
 	assert_ptr_equal(conf_node_by_number(&conf, 0), &conf.nodes[0]);
 	assert_null(conf_node_by_name(&conf, "n3"));
 	assert_null(conf_node_by_number(&conf, 3));
+}
+
+static void test_quotas(void **state)
+{
+	assert_int_equal(parse("cluster:\n\tname = demo\n\tquota = 1G\n" N1 "\tquota = off\n" N2
+			       "\tquota = 64M\n\tweight = 100\n\tpriority = 9\n\treserve = 1M\n" NODE(
+				       "n3", "3", "10.77.0.3", "7700") "\treserve = auto\n\tquota = default\n"),
+			 0);
+	assert_true(conf_quota(&conf, 1) == CONF_NO_QUOTA);
+	assert_int_equal(conf_quota(&conf, 2), 64 << 20);
+	assert_int_equal(conf_quota(&conf, 3), 1 << 30);
+	assert_int_equal(conf_quota(&conf, 4), 1 << 30); /* a node that is not in the file */
+	assert_int_equal(conf.nodes[1].weight, 100);
+	assert_int_equal(conf.nodes[1].priority, 9);
+	assert_int_equal(conf.nodes[1].reserve, 1 << 20);
+	assert_int_equal(conf.nodes[2].reserve, 0);
 }
 
 static void test_example(void **state)
@@ -197,6 +217,10 @@ static void test_values(void **state)
 		{ "\tlocal_max_percent = 51\n", "local_max_percent = \"51\"" },
 		{ "\tlocal_max_percent = 5\n\tremotify_percent = 6\n", "remotify_percent is over local_max_percent" },
 		{ "\tlow_water = 512K\n", "low_water = \"512K\"" },
+		{ "\tquota = 1M\n", "quota = \"1M\"" },
+		{ "\tquota = 2M\n", "quota is less than one extent" },
+		{ "\tquota = auto\n", "quota = \"auto\"" },
+		{ "\tquota = default\n", "quota = \"default\"" },
 	};
 	char text[512];
 
@@ -220,6 +244,13 @@ static void test_node_values(void **state)
 	bad(CLUSTER NODE("n1", "1", "10.77.0.1", "65536"), "f:7:", "port = \"65536\"");
 	bad(CLUSTER N1 "\tlend = some\n", "f:9:", "lend = \"some\"");
 	bad(CLUSTER N1 "\tlend = 1M\n", "f:9:", "lend = \"1M\"");
+	bad(CLUSTER N1 "\treserve = off\n", "f:9:", "reserve = \"off\"");
+	bad(CLUSTER N1 "\treserve = 0\n", "f:9:", "reserve = \"0\"");
+	bad(CLUSTER N1 "\tquota = 2M\n", "f:3:", "quota is less than one extent");
+	bad(CLUSTER N1 "\tquota = most\n", "f:9:", "quota = \"most\"");
+	bad(CLUSTER N1 "\tweight = 0\n", "f:9:", "weight = \"0\"");
+	bad(CLUSTER N1 "\tweight = 101\n", "f:9:", "weight = \"101\"");
+	bad(CLUSTER N1 "\tpriority = 10\n", "f:9:", "priority = \"10\"");
 	bad(CLUSTER NODE("n_234567890123456789012345678901234567890123456789012345678901234", "1", "10.77.0.1", "7700"),
 	    "f:4:", "name = ");
 }
@@ -273,10 +304,10 @@ static void test_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_all_keys), cmocka_unit_test(test_example),
-		cmocka_unit_test(test_form),	  cmocka_unit_test(test_binary),   cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_nodes),	  cmocka_unit_test(test_values),   cmocka_unit_test(test_node_values),
-		cmocka_unit_test(test_300_nodes), cmocka_unit_test(test_load),
+		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_example),
+		cmocka_unit_test(test_quotas),	    cmocka_unit_test(test_form),      cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_long_line),   cmocka_unit_test(test_nodes),     cmocka_unit_test(test_values),
+		cmocka_unit_test(test_node_values), cmocka_unit_test(test_300_nodes), cmocka_unit_test(test_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

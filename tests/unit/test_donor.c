@@ -28,7 +28,8 @@ static unsigned int calls_len; /* that wait for answer() */
 
 static const struct lender_status lender = { .instance = LENDER, .port = 1 };
 static struct conf_node self = { .lend = CONF_LEND_SIZE };
-static struct ramsterd d = { .self = &self };
+static struct conf conf = { .quota = CONF_NO_QUOTA };
+static struct ramsterd d = { .self = &self, .conf = &conf };
 static struct peer peers[2];
 
 /* ---- What donor.c calls ---- */

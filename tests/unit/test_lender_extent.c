@@ -21,7 +21,7 @@ static struct lender_lease lease_one(uint32_t size)
 {
 	struct lender_lease lease;
 
-	assert_int_equal(extent_lease(OWNER, INSTANCE, size, &lease), 0);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, size, 0, &lease), 0);
 	return lease;
 }
 
@@ -115,7 +115,7 @@ static void limit_holds(void **state)
 	extent_set_limit(4 * SIZE);
 	for (i = 0; i < 4; i++)
 		leases[i] = lease_one(SIZE);
-	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, &more), -ENOSPC);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 0, &more), -ENOSPC);
 	assert_int_equal(usage().lent, 4 * SIZE);
 	assert_int_equal(usage().extents, 4);
 
@@ -123,12 +123,36 @@ static void limit_holds(void **state)
 	extent_set_limit(SIZE);
 	assert_int_equal(usage().limit, SIZE);
 	end(&leases[3]);
-	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, &more), -ENOSPC);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 0, &more), -ENOSPC);
 	extent_set_limit(4 * SIZE);
-	assert_int_equal(extent_lease(OWNER, INSTANCE, 2 * SIZE, &more), -ENOSPC);
-	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, &leases[3]), 0);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, 2 * SIZE, 0, &more), -ENOSPC);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 0, &leases[3]), 0);
 	for (i = 0; i < 4; i++)
 		end(&leases[i]);
+}
+
+static void quota_holds(void **state)
+{
+	struct lender_lease leases[3], more;
+
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 2 * SIZE, &leases[0]), 0);
+	assert_int_equal(extent_lease(OWNER, INSTANCE + 1, 2 * SIZE, 2 * SIZE, &more), -EDQUOT);
+	assert_int_equal(extent_lease(OWNER, INSTANCE + 1, SIZE, 2 * SIZE, &leases[1]), 0);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 2 * SIZE, &more), -EDQUOT);
+	assert_int_equal(extent_held(OWNER), 2 * SIZE);
+
+	/* Another owner has its own, and what is over it is not taken away. */
+	assert_int_equal(extent_held(OWNER + 1), 0);
+	assert_int_equal(extent_lease(OWNER + 1, INSTANCE, SIZE, SIZE, &leases[2]), 0);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 1, &more), -EDQUOT);
+	end(&leases[0]);
+	assert_int_equal(extent_held(OWNER), SIZE);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, SIZE, &more), -EDQUOT);
+	assert_int_equal(extent_lease(OWNER, INSTANCE, SIZE, 0, &leases[0]), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		end(&leases[i]);
+	assert_int_equal(extent_held(OWNER), 0);
+	assert_int_equal(extent_held(OWNER + 1), 0);
 }
 
 static void pin_needs_the_very_lease(void **state)
@@ -306,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lease_gives_zeroed_aligned_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ids_and_generations_never_repeat_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limit_holds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(quota_holds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pin_needs_the_very_lease, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(close_needs_the_very_lease, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(end_waits_for_pins, set_up, tear_down),

@@ -539,6 +539,153 @@ def test_reload(two):
     assert two.status(1)["cluster"] == "demo"
 
 
+def start_one(cluster, **conf):
+    """Node 1 with daemon and lender, and an Owner."""
+    cluster.write_conf(**conf)
+    cluster.start_lender(1)
+    cluster.start_daemon(1)
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    return owner
+
+
+def test_quota(cluster):
+    owner = start_one(cluster, more="\tquota = 16M\n")
+    grant = owner.lease(5)
+    assert len(grant[2]) == 4
+    assert owner.lease(1)[1] == [6]  # QUOTA
+    assert len(owner.lease(0)[4][0]) == 32  # the token all the same
+    node = cluster.node(1, 0)
+    assert (node["held"], node["quota"]) == (16 * MIB, 16 * MIB)
+    assert re.search(r"n0 .* 16.0 MiB +16.0 MiB\n", cluster.tool(1, "nodes").stdout)
+    owner.give_back(grant, grant[2][:1])
+    assert len(owner.lease(5)[2]) == 1
+    assert cluster.node(1, 1)["lent"] == 16 * MIB
+    # A new instance of the same node has no more than the old one, also while that one's leases are being ended.
+    owner.socket.close()
+    owner = Owner(cluster, 1, instance=12)
+    owner.expect(HELLO)
+    leases = []
+    wait_for("it has all", lambda: leases.extend(owner.lease(5).get(2, [])) or len(leases) == 4)
+    assert cluster.node(1, 1)["lent"] == 16 * MIB
+
+
+def test_quota_below_what_is_in_use(cluster):
+    owner = start_one(cluster)
+    grant = owner.lease(3)
+    result = cluster.tool(1, "set", "n0.quota=8M")
+    says = "node n0 has 12 MiB leased, more than its quota of 8 MiB: nothing new until it gives back"
+    assert result.returncode == 0 and says in result.stdout
+    assert says in cluster.log("d1")
+    assert sorted(owner.leases()) == sorted(grant[2])
+    assert owner.lease(1)[1] == [6]
+    owner.give_back(grant, grant[2][:1])
+    assert owner.lease(1)[1] == [6]
+    owner.give_back(grant, grant[2][1:2])
+    assert len(owner.lease(5)[2]) == 1
+    assert cluster.tool(1, "set", "n0.quota=off").returncode == 0
+    assert len(owner.lease(5)[2]) == 5
+    # A new ramsterd counts what its lender has, and says so when its file has a quota below that.
+    cluster.stop("d1")
+    cluster.write_conf(more="\tquota = 4M\n")
+    cluster.start_daemon(1)
+    wait_for("it has counted", lambda: (cluster.node(1, 0) or {}).get("held") == 28 * MIB)
+    cluster.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("it says so", lambda: "node n0 has 28 MiB leased, more than its quota of 4 MiB" in cluster.log("d1"))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    assert owner.lease(1)[1] == [6]
+
+
+def settings(cluster, i):
+    reply = json.loads(cluster.tool(i, "set", "--json").stdout)
+    return {setting["name"]: (setting["value"], setting["file"]) for setting in reply["settings"]}
+
+
+def test_set(two):
+    before = settings(two, 1)
+    assert before["lend"] == ("64M", "") and before["reserve"] == ("auto", "") and before["quota"] == ("off", "")
+    assert before["n2.weight"] == ("10", "") and before["n2.priority"] == ("0", "") and "n2.lend" not in before
+    result = two.tool(1, "set", "lend=32M", "n2.weight=20")
+    assert result.returncode == 0 and "until its ramsterd is started anew or reloads cluster.conf" in result.stdout
+    wait_for("it lends less", lambda: two.node(2, 1)["free"] == 32 * MIB)
+    assert settings(two, 1)["lend"] == ("32M", "64M") and settings(two, 1)["n2.weight"] == ("20", "10")
+    assert "lend = 32M  # set at run time; 64M in cluster.conf\n" in two.tool(1, "set").stdout
+    assert settings(two, 2)["lend"] == ("64M", "")  # only there
+    assert "set until cluster.conf is read again: lend=32M" in two.log("d1")
+    assert two.tool(1, "set", "reserve=100T").returncode == 0
+    wait_for("nothing is left beside the reserve", lambda: two.node(2, 1)["free"] == 0)
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("the file is in force again", lambda: settings(two, 1) == before)
+    wait_for("it lends as before", lambda: two.node(2, 1)["free"] == 64 * MIB, seconds=30)
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["colour=red"], 'unknown setting "colour" (expected lend, reserve, quota, NODE.quota, NODE.weight or NODE.p'),
+        (["lend=32M", "weight=20"], "weight of which node? (expected NODE.weight=VALUE)"),
+        (["lend=32M", "lend=off"], "lend is set twice"),
+        (["lend=lots"], 'lend = "lots" is not acceptable (expected auto, off, or a size such as 256M)'),
+        (["lend=2M"], "lend is less than one extent (expected at least 4194304 bytes, or off)"),
+        (["n7.quota=64M"], 'no node is named "n7"'),
+        (["n2.lend=off"], "n2.lend can only be set on n2 itself"),
+        (["lend", "=", "off"], '"lend" is no assignment (expected KEY=VALUE)'),
+        (["hold_time=1s"], "hold_time cannot be changed at run time"),
+        (["lend=off\x01"], "control characters"),
+    ],
+)
+def test_bad_settings_change_nothing(two, words, says):
+    before = settings(two, 1)
+    result = two.tool(1, "set", *words)
+    assert result.returncode == 2 and says in result.stderr and result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1 and result.stderr.endswith("; nothing was changed\n")
+    assert settings(two, 1) == before
+    assert "set until" not in two.log("d1")
+
+
+def test_lend_below_what_is_lent(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(10)
+    result = two.tool(1, "set", "lend=16M")
+    assert result.returncode == 0
+    assert "40 MiB are lent, more than the 16 MiB of lend: nothing new until they are back" in result.stdout
+    wait_for("it is wanted back", lambda: two.status(1)["lender"]["wanted_back"] == 24 * MIB)
+    assert sorted(owner.leases()) == sorted(grant[2])
+    assert owner.lease(1)[1] == [2] and two.node(1, 1)["free"] == 0  # FULL
+    assert "24.0 MiB wanted back" in two.tool(1, "status").stdout
+    owner.give_back(grant, grant[2][:7])
+    wait_for("there is room again", lambda: two.node(1, 1)["free"] == 4 * MIB)
+    assert len(owner.lease(5)[2]) == 1
+    wait_for("nothing is wanted back", lambda: two.status(1)["lender"]["wanted_back"] == 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_only_root_may_set(two, monkeypatch):
+    monkeypatch.chdir(two.path)
+    for path in (".", "tool1"):
+        os.chmod(path, 0o777)
+
+    def ask(request):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            os.seteuid(65534)
+            try:
+                s.connect("tool1")
+            finally:
+                os.seteuid(0)
+            data = pack({20: request})
+            s.sendall(struct.pack(">I", len(data)) + data)
+            (size,) = struct.unpack(">I", s.recv(4))
+            return unpack(unpack(s.recv(size, socket.MSG_WAITALL))[21][0])
+
+    assert ask({1: b"lend=off"}) == {1: [b"only root may change settings"]}
+    assert len(ask({})[3]) == 12  # may look
+    assert settings(two, 1)["lend"] == ("64M", "")
+
+
 def test_bad_conf_at_start(cluster):
     conf = cluster.path / "cluster.conf"
     conf.write_text("cluster:\n\tname = demo\n\tcolour = red\n")

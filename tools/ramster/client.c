@@ -40,19 +40,24 @@ int client_connect(const char *path, char error[CLIENT_ERROR_LEN])
 	return -1;
 }
 
-static int ask(int fd)
+static int put(int fd, const Ramster__Message *message)
 {
-	Ramster__Message message = RAMSTER__MESSAGE__INIT;
-	Ramster__StatusRequest request = RAMSTER__STATUS_REQUEST__INIT;
-	uint8_t bytes[FRAME_HEADER + 64];
-	size_t len;
+	size_t len = ramster__message__get_packed_size(message), sent = 0;
+	uint8_t *bytes;
+	ssize_t n = 0;
 
-	message.body_case = RAMSTER__MESSAGE__BODY_STATUS_REQUEST;
-	message.status_request = &request;
-	len = ramster__message__pack(&message, bytes + FRAME_HEADER);
+	if (len > FRAME_LIMIT_PEER)
+		return -E2BIG;
+	bytes = malloc(FRAME_HEADER + len);
+	if (!bytes)
+		return -ENOMEM;
+	ramster__message__pack(message, bytes + FRAME_HEADER);
 	frame_header(bytes, len);
-	len += FRAME_HEADER;
-	return send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -errno;
+	for (len += FRAME_HEADER; sent < len && n >= 0; sent += n)
+		n = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+	n = n < 0 ? -errno : 0;
+	free(bytes);
+	return n;
 }
 
 /* Reads one frame and unpacks it. Returns NULL with errno set. */
@@ -84,16 +89,17 @@ static Ramster__Message *receive(int fd)
 	return message;
 }
 
-Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
+/* Asks a question that is answered by a message with this body. */
+static Ramster__Message *ask(int fd, const Ramster__Message *question, int body, char error[CLIENT_ERROR_LEN])
 {
 	Ramster__Message *message = NULL;
-	int ret = ask(fd);
+	int ret = put(fd, question);
 
 	if (!ret) {
 		message = receive(fd);
 		ret = -errno;
 	}
-	if (message && message->body_case == RAMSTER__MESSAGE__BODY_STATUS)
+	if (message && (int)message->body_case == body)
 		return message;
 	if (message && message->body_case == RAMSTER__MESSAGE__BODY_REFUSE)
 		snprintf(error, CLIENT_ERROR_LEN, "ramsterd refuses: %.200s", message->refuse->reason);
@@ -104,6 +110,28 @@ Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
 			 ret == -EAGAIN ? "time is over" : strerror(-ret));
 	client_free(message);
 	return NULL;
+}
+
+Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__StatusRequest request = RAMSTER__STATUS_REQUEST__INIT;
+
+	message.body_case = RAMSTER__MESSAGE__BODY_STATUS_REQUEST;
+	message.status_request = &request;
+	return ask(fd, &message, RAMSTER__MESSAGE__BODY_STATUS, error);
+}
+
+Ramster__Message *client_set(int fd, char **assignments, size_t count, char error[CLIENT_ERROR_LEN])
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__SetRequest request = RAMSTER__SET_REQUEST__INIT;
+
+	request.assignments = assignments;
+	request.n_assignments = count;
+	message.body_case = RAMSTER__MESSAGE__BODY_SET_REQUEST;
+	message.set_request = &request;
+	return ask(fd, &message, RAMSTER__MESSAGE__BODY_SET_REPLY, error);
 }
 
 void client_free(Ramster__Message *message)

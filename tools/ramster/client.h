@@ -26,6 +26,14 @@ int client_connect(const char *path, char error[CLIENT_ERROR_LEN]);
  */
 Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN]);
 
+/**
+ * client_set - change settings, all or none, and wait for the answer
+ * @assignments: @count texts "KEY=VALUE"; none only asks for the settings in force
+ *
+ * Returns the message, for client_free(), or NULL with @error set; what was asked may be done then.
+ */
+Ramster__Message *client_set(int fd, char **assignments, size_t count, char error[CLIENT_ERROR_LEN]);
+
 void client_free(Ramster__Message *message);
 
 /* The value of a counter of the module, or 0. */

@@ -132,3 +132,9 @@ void json_nodes(FILE *out, const Ramster__Status *status)
 	}
 	fputs("]}\n", out);
 }
+
+void json_settings(FILE *out, const Ramster__SetReply *reply)
+{
+	write_message(out, &reply->base);
+	fputc('\n', out);
+}

@@ -15,4 +15,7 @@ void json_status(FILE *out, const Ramster__Status *status);
 /* Only the nodes: {"nodes": [...]} */
 void json_nodes(FILE *out, const Ramster__Status *status);
 
+/* The answer to `ramster set`. */
+void json_settings(FILE *out, const Ramster__SetReply *reply);
+
 #endif

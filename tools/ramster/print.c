@@ -94,15 +94,18 @@ static void print_traffic(FILE *out, const Ramster__Status *s)
 
 static void print_lender(FILE *out, const Ramster__LenderStatus *l)
 {
-	char a[PRINT_AMOUNT_LEN], b[PRINT_AMOUNT_LEN];
+	char a[PRINT_AMOUNT_LEN], b[PRINT_AMOUNT_LEN], c[PRINT_AMOUNT_LEN];
 
 	fprintf(out, "lender           ");
 	if (!l || !l->present) {
 		fprintf(out, "not running (lend = %s)\n", l ? l->lend : "?");
 		return;
 	}
-	fprintf(out, "%s lent of %s (lend = %s), %u connections; ", print_bytes(a, l->lent), print_bytes(b, l->limit),
-		l->lend, l->connections);
+	fprintf(out, "%s lent of %s (lend = %s, reserve %s), ", print_bytes(a, l->lent), print_bytes(b, l->limit),
+		l->lend, print_bytes(c, l->reserve));
+	if (l->wanted_back)
+		fprintf(out, "%s wanted back, ", print_bytes(a, l->wanted_back));
+	fprintf(out, "%u connections; ", l->connections);
 	fprintf(out, "%s written, %s read by owners", print_bytes(a, l->write_bytes), print_bytes(b, l->read_bytes));
 	if (l->malformed || l->refused_hello)
 		fprintf(out, "; %" PRIu64 " HELLOs refused, %" PRIu64 " frames malformed", l->refused_hello,
@@ -150,10 +153,11 @@ static const char *data_name(const Ramster__NodeStatus *node)
 void print_nodes(FILE *out, const Ramster__Status *s)
 {
 	char free[PRINT_AMOUNT_LEN], lent[PRINT_AMOUNT_LEN], space[PRINT_AMOUNT_LEN];
-	char used[PRINT_AMOUNT_LEN];
+	char used[PRINT_AMOUNT_LEN], held[PRINT_AMOUNT_LEN], quota[PRINT_AMOUNT_LEN];
 
-	fprintf(out, "%3s %-12s %-21s %-10s %10s %10s  %-4s %5s %10s %10s %10s %8s\n", "NUM", "NODE", "ADDRESS",
-		"STATE", "FREE", "LENT", "DATA", "CONNS", "LEASED", "USED", "PAGES", "RTT");
+	fprintf(out, "%3s %-12s %-21s %-10s %10s %10s  %-4s %5s %10s %10s %10s %8s %10s %10s\n", "NUM", "NODE",
+		"ADDRESS", "STATE", "FREE", "LENT", "DATA", "CONNS", "LEASED", "USED", "PAGES", "RTT", "LENT TO",
+		"QUOTA");
 	for (size_t i = 0; i < s->n_nodes; i++) {
 		const Ramster__NodeStatus *n = s->nodes[i];
 		char address[64];
@@ -165,8 +169,9 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 		if (n->local)
 			fputs("-\n", out);
 		else
-			fprintf(out, "%-4s %5u %10s %10s %10" PRIu64 " %5u us\n", data_name(n), n->connections,
-				print_bytes(space, n->space), print_bytes(used, n->used), n->pages, n->rtt_us);
+			fprintf(out, "%-4s %5u %10s %10s %10" PRIu64 " %5u us %10s %10s\n", data_name(n),
+				n->connections, print_bytes(space, n->space), print_bytes(used, n->used), n->pages,
+				n->rtt_us, print_bytes(held, n->held), n->quota ? print_bytes(quota, n->quota) : "off");
 	}
 	for (size_t i = 0; i < s->n_nodes; i++)
 		if (!s->nodes[i]->local && *s->nodes[i]->reason)

@@ -13,18 +13,21 @@
 #include "tools/ramster/json.h"
 #include "tools/ramster/print.h"
 #include "tools/ramster/ramster.h"
+#include "tools/ramster/set.h"
 #include "tools/ramster/top.h"
 
-static const char usage[] = "Usage: ramster status [--json]\n"
-			    "       ramster nodes [--json]\n"
-			    "       ramster top [--json] [--interval SECONDS] [--once]\n"
-			    "Shows where this node's pages are and how its cluster does: see ramster(8).\n"
-			    "\n"
-			    "  --json               one JSON object on one line\n"
-			    "  --interval SECONDS   between two pictures (default: 1)\n"
-			    "  --once               one picture, of one interval\n"
-			    "  --socket PATH        of ramsterd (default: " TOOL_PATH ")\n"
-			    "  --help               show this\n";
+static const char usage[] =
+	"Usage: ramster status [--json]\n"
+	"       ramster nodes [--json]\n"
+	"       ramster top [--json] [--interval SECONDS] [--once]\n"
+	"       ramster set [--json] [KEY=VALUE ...]\n"
+	"Shows where this node's pages are and how its cluster does, and changes how it lends: see ramster(8).\n"
+	"\n"
+	"  --json               one JSON object on one line\n"
+	"  --interval SECONDS   between two pictures (default: 1)\n"
+	"  --once               one picture, of one interval\n"
+	"  --socket PATH        of ramsterd (default: " TOOL_PATH ")\n"
+	"  --help               show this\n";
 
 static void usage_error(const char *what, const char *got)
 {
@@ -91,8 +94,8 @@ static const char *parse_options(int argc, char **argv, struct top *options)
 		}
 	}
 	if (optind == argc)
-		usage_error("which command? expected status, nodes or top", NULL);
-	if (optind + 1 < argc)
+		usage_error("which command? expected status, nodes, top or set", NULL);
+	if (optind + 1 < argc && strcmp(argv[optind], "set"))
 		usage_error("too many words, from", argv[optind + 1]);
 	return argv[optind];
 }
@@ -108,6 +111,8 @@ int main(int argc, char **argv)
 		return show_once(options.socket, options.json ? json_nodes : print_nodes);
 	if (!strcmp(command, "top"))
 		return top_run(&options);
-	usage_error("expected status, nodes or top, not", command);
+	if (!strcmp(command, "set"))
+		return set_run(options.socket, argv + optind + 1, argc - optind - 1, options.json);
+	usage_error("expected status, nodes, top or set, not", command);
 	return EXIT_USAGE;
 }
