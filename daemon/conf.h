@@ -58,6 +58,7 @@ struct conf {
 	uint64_t local_max_percent;
 	uint64_t remotify_percent;
 	uint64_t low_water; /* bytes */
+	uint64_t copies; /* of each remote page */
 	struct conf_node nodes[R2NET_MAX_NODES]; /* in the file's order */
 	unsigned int nodes_len;
 };

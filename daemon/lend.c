@@ -13,6 +13,7 @@
 #include "daemon/lend.h"
 #include "daemon/lend_policy.h"
 #include "daemon/log.h"
+#include "daemon/revoke.h"
 
 #define MEMINFO "/proc/meminfo"
 #define PRESSURE "/proc/pressure/memory"
@@ -201,6 +202,7 @@ struct offer lend_offer(const struct ramsterd *d)
 	struct offer offer = {
 		.owner_instance = d->view.instance,
 		.borrowing = lend_borrowing(d),
+		.draining = revoke_draining(d->revoke),
 	};
 
 	if (!status)
@@ -208,7 +210,8 @@ struct offer lend_offer(const struct ramsterd *d)
 	offer.lent = status->lent;
 	offer.lender_instance = status->instance;
 	offer.data_port = status->port;
-	if (d->lend->told && !offer.borrowing && d->self->lend != CONF_LEND_OFF && status->limit > status->lent)
+	if (d->lend->told && !offer.borrowing && !offer.draining && d->self->lend != CONF_LEND_OFF &&
+	    status->limit > status->lent)
 		offer.free = status->limit - status->lent;
 	offer.free -= offer.free % d->conf->extent_size;
 	return offer;

@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/membership.h"
 #include "daemon/peer.h"
+#include "daemon/revoke.h"
 
 static const struct control_events control_events;
 
@@ -248,6 +249,7 @@ static void on_advertise(struct peer *peer, const Ramster__Advertise *a)
 		.owner_instance = a->owner_instance,
 		.data_port = a->data_port,
 		.borrowing = a->borrowing,
+		.draining = a->draining,
 	};
 
 	take_offer(peer, &offer);
@@ -288,6 +290,9 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_GRANT:
 		lease_on_grant(peer, message->lease_grant);
+		break;
+	case RAMSTER__MESSAGE__BODY_DRAIN:
+		revoke_drain(peer->d->revoke, message->drain->on);
 		break;
 	case RAMSTER__MESSAGE__BODY_LEASE_REVOKE:
 		giveback_on_revoke(peer, message->lease_revoke);
@@ -353,6 +358,7 @@ void peer_advertise(struct peer *peer)
 	body.owner_instance = offer.owner_instance;
 	body.data_port = offer.data_port;
 	body.borrowing = offer.borrowing;
+	body.draining = offer.draining;
 	message.body_case = RAMSTER__MESSAGE__BODY_ADVERTISE;
 	message.advertise = &body;
 	peer_send(peer, &message);

@@ -40,6 +40,8 @@ struct offer {
 	uint64_t owner_instance; /* 0: no module */
 	uint32_t data_port;
 	uint32_t borrowing; /* 1: it has pages with others */
+	uint32_t draining; /* 1: it lends nothing, and wants all back */
+	uint32_t nothing; /* 0: offers are compared byte by byte */
 };
 
 struct peer {

@@ -5,7 +5,11 @@
  * What is over the limit is taken from the owners in proportion to what they have. An owner's number changes only when all
  * numbers together are too large, so that one who gives back quickly is not asked for more.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "daemon/lend.h"
 #include "daemon/log.h"
@@ -14,6 +18,7 @@
 #include "daemon/sidedoor.h"
 
 #define KEEP_ALL UINT32_MAX
+#define DRAIN_PATH "/run/ramster/draining" /* is there while the node is drained; gone after a boot */
 #define DEADLINE_MS 30000 /* after which it is said that memory does not come back */
 
 struct lent_to {
@@ -41,12 +46,25 @@ bool revoke_draining(const struct revoke *revoke)
 	return revoke->drain;
 }
 
+/* For the next ramsterd on this node. */
+static void remember(bool drain)
+{
+	int fd = drain ? open(DRAIN_PATH, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : unlink(DRAIN_PATH);
+
+	if (fd < 0 && errno != ENOENT)
+		log_warn("%s: %s (a new ramsterd will not know whether this node is drained)", DRAIN_PATH,
+			 strerror(errno));
+	else if (drain && fd >= 0)
+		close(fd);
+}
+
 void revoke_drain(struct revoke *revoke, bool on)
 {
 	if (on == revoke->drain)
 		return;
 	log_info(on ? "this node is being drained: everything lent is wanted back" : "this node is drained no more");
 	revoke->drain = on;
+	remember(on);
 	ramsterd_tick_soon(revoke->d);
 }
 
@@ -166,6 +184,7 @@ struct revoke *revoke_new(struct ramsterd *d)
 	if (!revoke)
 		return NULL;
 	revoke->d = d;
+	revoke->drain = !access(DRAIN_PATH, F_OK);
 	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
 		revoke->owners[i].keep = KEEP_ALL;
 	return revoke;

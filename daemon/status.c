@@ -11,6 +11,7 @@
 #include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/peer.h"
+#include "daemon/revoke.h"
 #include "daemon/status.h"
 
 #define PAGE 4096ULL
@@ -117,6 +118,7 @@ static void gather_dealings(Ramster__NodeStatus *m, const struct kernel_view *vi
 		m->used = p->used;
 		m->pages = p->pages;
 		m->rtt_us = p->rtt_us;
+		m->wanted_back = p->extents ? p->space / p->extents * p->leaving : 0;
 	}
 	for (unsigned int i = 0; i < view->conns_len; i++) {
 		if (view->conns[i].node != m->number)
@@ -144,6 +146,7 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 	m->free = offer->free;
 	m->lent = offer->lent;
 	m->borrowing = offer->borrowing;
+	m->draining = offer->draining;
 	m->lender_instance = offer->lender_instance;
 	if (!peer)
 		return;
@@ -176,7 +179,10 @@ static void judge(struct status *s, struct ramsterd *d)
 	judge_nodes(s);
 	for (size_t i = 0; i < s->message.n_nodes; i++)
 		donor |= !s->nodes[i].local && s->nodes[i].free >= d->conf->extent_size;
-	if (d->view.need && !donor)
+	if (kernel_view_counter(&d->view, "pages_missing_copy"))
+		complain(s, "%" PRIu64 " remote pages lack a copy",
+			 kernel_view_counter(&d->view, "pages_missing_copy"));
+	if (d->view.need && !donor && !d->evict)
 		complain(s, "%" PRIu64 " MiB of peers' memory are wanted and none has any free", d->view.need >> 20);
 	if (lost)
 		complain(s, "%" PRIu64 " pages were lost with their peers", lost);
@@ -228,6 +234,10 @@ static void write_verdict(struct status *s, struct ramsterd *d)
 		append(s->verdict, ", no module here (this node only lends)");
 	if (s->lender.lent)
 		append(s->verdict, ", %" PRIu64 " MiB lent", s->lender.lent >> 20);
+	if (revoke_draining(d->revoke))
+		append(s->verdict, ", being drained");
+	if (d->evict)
+		append(s->verdict, ", pages coming home");
 	s->message.verdict = s->verdict;
 }
 
@@ -244,6 +254,7 @@ struct status *status_gather(struct ramsterd *d)
 	s->message.uptime_ms = uv_now(d->loop) - d->started_ms;
 	s->message.control_malformed = d->control_malformed;
 	s->message.control_refused = d->control_refused;
+	s->message.evicting = d->evict;
 	gather_module(s, d);
 	gather_lender(s, d);
 	s->message.nodes = s->node_pointers;

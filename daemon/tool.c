@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
+#include "daemon/empty.h"
 #include "daemon/frame.h"
 #include "daemon/log.h"
 #include "daemon/set_reply.h"
@@ -79,6 +80,18 @@ static int answer_set(struct client *client, const Ramster__SetRequest *request)
 	return ret;
 }
 
+static int answer_empty(struct client *client, const Ramster__EmptyRequest *request)
+{
+	Ramster__Message answer = RAMSTER__MESSAGE__INIT;
+	Ramster__EmptyReply reply = RAMSTER__EMPTY_REPLY__INIT;
+	char error[EMPTY_ERROR_LEN];
+
+	empty_answer(client->tool->d, request, may_set(client), &reply, error);
+	answer.body_case = RAMSTER__MESSAGE__BODY_EMPTY_REPLY;
+	answer.empty_reply = &reply;
+	return control_send(client->control, &answer);
+}
+
 static void on_message(void *ctx, const Ramster__Message *message)
 {
 	struct client *client = ctx;
@@ -91,8 +104,11 @@ static void on_message(void *ctx, const Ramster__Message *message)
 	case RAMSTER__MESSAGE__BODY_SET_REQUEST:
 		ret = answer_set(client, message->set_request);
 		break;
+	case RAMSTER__MESSAGE__BODY_EMPTY_REQUEST:
+		ret = answer_empty(client, message->empty_request);
+		break;
 	default:
-		control_refuse(client->control, "only StatusRequest and SetRequest are answered here");
+		control_refuse(client->control, "only StatusRequest, SetRequest and EmptyRequest are answered here");
 	}
 	if (ret)
 		drop(client);

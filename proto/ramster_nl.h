@@ -61,6 +61,11 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_LEASE_KEEP,
 	/* HOME (do): COUNT. Brings up to COUNT (0: no more) remote pages home, as long as compressed pages take little RAM. */
 	RAMSTER_CMD_HOME,
+	/*
+	 * LENT_GROUP (do): FD, of a cgroup2 directory. Pages that are charged to that group or one below it hold what this node
+	 * has lent: they stay here.
+	 */
+	RAMSTER_CMD_LENT_GROUP,
 	/* Events. */
 	RAMSTER_CMD_EVENT_NEED, /* NEED: more remote space is wanted */
 	RAMSTER_CMD_EVENT_CONN_DOWN, /* NODE, CONN: the connection failed; the module has let go of it */

@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "frontswap.h"
 #include "frontswap_hook.h"
+#include "lent.h"
 #include "swapdev.h"
 #include "tmem.h"
 
@@ -83,7 +84,7 @@ static int frontswap_store_page(unsigned int type, unsigned long offset, struct 
 	if (!pool || !area_get(area))
 		return -1;
 	/* The kernel has freed the slot's earlier page before. */
-	if (!tmem_store(pool, offset, page, !frontswap_may_be_remote()))
+	if (!tmem_store(pool, offset, page, !frontswap_may_be_remote() || lent_page(page)))
 		return 0;
 	area_put(area, 1);
 	return -1;

@@ -12,6 +12,7 @@
 #include "move.h"
 #include "fetch.h"
 #include "frontswap.h"
+#include "lent.h"
 #include "netlink.h"
 #include "nodemanager.h"
 #include "peer.h"
@@ -236,6 +237,7 @@ static void __exit ramster_exit(void)
 	nodemanager_exit();
 	move_exit();
 	remotify_exit();
+	lent_exit();
 	fetch_exit();
 	extent_exit();
 	zcache_exit();

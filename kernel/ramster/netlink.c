@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "frontswap.h"
 #include "lease.h"
+#include "lent.h"
 #include "move.h"
 #include "netlink.h"
 #include "nodemanager.h"
@@ -344,6 +345,21 @@ static int cmd_home(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+static int cmd_lent_group(struct sk_buff *skb, struct genl_info *info)
+{
+	static const unsigned char needed[] = { RAMSTER_A_FD, 0 };
+	int err = need_attrs(info, needed);
+
+	if (err)
+		return err;
+	err = lent_set_group(nla_get_u32(info->attrs[RAMSTER_A_FD]));
+	if (err == -EOPNOTSUPP)
+		GENL_SET_ERR_MSG(info, "this kernel does not account memory by control group (CONFIG_MEMCG)");
+	else if (err)
+		GENL_SET_ERR_MSG(info, "that is no directory of a cgroup2 file system");
+	return err;
+}
+
 static unsigned int peer_nr_conns(struct r2net_peer *peer)
 {
 	struct r2net_conn *conn;
@@ -594,6 +610,7 @@ static const struct genl_small_ops ops[] = {
 	{ .cmd = RAMSTER_CMD_LEASE_GET, .dumpit = dump_leases, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_LEASE_RETURN, .doit = cmd_lease_return, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_LEASE_KEEP, .doit = cmd_lease_keep, .flags = GENL_ADMIN_PERM },
+	{ .cmd = RAMSTER_CMD_LENT_GROUP, .doit = cmd_lent_group, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_HOME, .doit = cmd_home, .flags = GENL_ADMIN_PERM },
 };
 

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "counters.h"
+#include "lent.h"
 #include "remotify.h"
 #include "swapdev.h"
 #include "tmem.h"
@@ -92,7 +93,7 @@ static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bo
 static int store_page(struct swapdev *dev, unsigned long index, struct page *page)
 {
 	/* Page 0 is the swap header, which is read when no peer may be there yet. */
-	int err = tmem_store(dev->pool, index, page, index == 0);
+	int err = tmem_store(dev->pool, index, page, index == 0 || lent_page(page));
 
 	if (!err)
 		backing_forget(&dev->backing, index);

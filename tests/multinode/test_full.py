@@ -15,7 +15,8 @@ LEND = 16 << 20
 @pytest.fixture(params=["no peer", "peer full"])
 def cluster(request, lab):
     lend = "off" if request.param == "no peer" else "16M"
-    with ramster.Cluster(lab, ramster.configuration(lab, lend={"n1": "off", "n2": lend})) as cluster:
+    with ramster.Cluster(lab, ramster.configuration(lab, lend={"n1": "off", "n2": lend}, local_max_percent=25,
+                                                    remotify_percent=20)) as cluster:
         cluster.lends = request.param == "peer full"
         yield cluster
 

@@ -13,6 +13,7 @@
 #include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
+#include "daemon/revoke.h"
 
 #define LENDER 100
 #define CALLS 1000
@@ -54,6 +55,28 @@ bool lend_borrowing(const struct ramsterd *daemon)
 }
 
 void peer_send(struct peer *peer, const Ramster__Message *message)
+{
+}
+
+bool revoke_draining(const struct revoke *revoke)
+{
+	return false;
+}
+
+bool revoke_wanted(const struct revoke *revoke)
+{
+	return false;
+}
+
+void revoke_begin(struct revoke *revoke)
+{
+}
+
+void revoke_count(struct revoke *revoke, uint32_t owner, uint64_t bytes)
+{
+}
+
+void revoke_decide(struct revoke *revoke)
 {
 }
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/attribute.h"
+#include "daemon/giveback.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
 
@@ -45,11 +45,6 @@ uint64_t uv_now(const uv_loop_t *loop)
 
 void log_print(int priority, const char *format, ...)
 {
-}
-
-int attribute_read(const char *path, char *value, size_t size)
-{
-	return -ENOENT;
 }
 
 void ramsterd_random(void *bytes, size_t len)
@@ -127,10 +122,17 @@ int kernel_lease_get(struct kernel *kernel, struct kernel_lease **leases, unsign
 	return 0;
 }
 
-int kernel_lease_return(struct kernel *kernel, uint32_t node, uint64_t lender_instance, unsigned int count,
-			struct ramster_nl_lease *leases, unsigned int *len)
+void giveback_tend(struct peer *peer)
 {
-	return -ENOENT;
+}
+
+void giveback_tick(struct ramsterd *daemon)
+{
+}
+
+bool peer_is_usable(const struct peer *peer)
+{
+	return peer->member && peer->state == PEER_UP;
 }
 
 int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance)

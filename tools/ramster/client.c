@@ -134,6 +134,15 @@ Ramster__Message *client_set(int fd, char **assignments, size_t count, char erro
 	return ask(fd, &message, RAMSTER__MESSAGE__BODY_SET_REPLY, error);
 }
 
+Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, char error[CLIENT_ERROR_LEN])
+{
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+
+	message.body_case = RAMSTER__MESSAGE__BODY_EMPTY_REQUEST;
+	message.empty_request = request;
+	return ask(fd, &message, RAMSTER__MESSAGE__BODY_EMPTY_REPLY, error);
+}
+
 void client_free(Ramster__Message *message)
 {
 	if (message)

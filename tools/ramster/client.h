@@ -34,6 +34,9 @@ Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN]);
  */
 Ramster__Message *client_set(int fd, char **assignments, size_t count, char error[CLIENT_ERROR_LEN]);
 
+/* Begins, cancels or looks at a drain or an evict. Returns as client_set(). */
+Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, char error[CLIENT_ERROR_LEN]);
+
 void client_free(Ramster__Message *message);
 
 /* The value of a counter of the module, or 0. */

@@ -8,8 +8,6 @@
 #include "tools/ramster/client.h"
 #include "tools/ramster/print.h"
 
-#define PAGE 4096
-
 const char *print_bytes(char text[PRINT_AMOUNT_LEN], double bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
@@ -32,8 +30,8 @@ static void print_pages(FILE *out, const char *what, uint64_t pages, const char 
 {
 	char text[PRINT_AMOUNT_LEN];
 
-	fprintf(out, "  %-14s %10" PRIu64 " pages  %10s%s%s\n", what, pages, print_bytes(text, (double)pages * PAGE),
-		*more ? "  " : "", more);
+	fprintf(out, "  %-14s %10" PRIu64 " pages  %10s%s%s\n", what, pages,
+		print_bytes(text, (double)pages * PRINT_PAGE), *more ? "  " : "", more);
 }
 
 static void print_where(FILE *out, const Ramster__Status *s)
@@ -164,7 +162,10 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 
 		snprintf(address, sizeof(address), "%s:%u", n->address, n->port);
 		fprintf(out, "%3u %-12s %-21s %-10s %10s %10s  ", n->number, n->name, address,
-			n->local ? "this node" : n->control, n->borrowing ? "borrows" : print_bytes(free, n->free),
+			n->local ? "this node" : n->control,
+			n->draining    ? "drains"
+			: n->borrowing ? "borrows"
+				       : print_bytes(free, n->free),
 			print_bytes(lent, n->lent));
 		if (n->local)
 			fputs("-\n", out);

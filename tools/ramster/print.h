@@ -10,6 +10,7 @@
 #include "proto/ramster.pb-c.h"
 
 #define PRINT_AMOUNT_LEN 32
+#define PRINT_PAGE 4096 /* bytes */
 
 /* `ramster status`: the verdict first. */
 void print_status(FILE *out, const Ramster__Status *status);

@@ -10,6 +10,7 @@
 
 #include "daemon/tool.h"
 #include "tools/ramster/client.h"
+#include "tools/ramster/empty.h"
 #include "tools/ramster/json.h"
 #include "tools/ramster/print.h"
 #include "tools/ramster/ramster.h"
@@ -21,11 +22,15 @@ static const char usage[] =
 	"       ramster nodes [--json]\n"
 	"       ramster top [--json] [--interval SECONDS] [--once]\n"
 	"       ramster set [--json] [KEY=VALUE ...]\n"
+	"       ramster drain [--cancel | --no-wait] [--force] [--json] NODE\n"
+	"       ramster evict [--cancel | --no-wait] [--json]\n"
 	"Shows where this node's pages are and how its cluster does, and changes how it lends: see ramster(8).\n"
 	"\n"
 	"  --json               one JSON object on one line\n"
 	"  --interval SECONDS   between two pictures (default: 1)\n"
 	"  --once               one picture, of one interval\n"
+	"  --cancel             end the drain or evict that was begun; --no-wait: do not wait for its end\n"
+	"  --force              drain also the last node that lends\n"
 	"  --socket PATH        of ramsterd (default: " TOOL_PATH ")\n"
 	"  --help               show this\n";
 
@@ -63,19 +68,34 @@ static int show_once(const char *socket, void (*print)(FILE *, const Ramster__St
 	return message ? EXIT_SUCCESS : EXIT_UNREACHABLE;
 }
 
-static const char *parse_options(int argc, char **argv, struct top *options)
+static const char *parse_options(int argc, char **argv, struct top *options, struct empty_options *empty)
 {
 	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },	      { "once", no_argument, NULL, 'o' },
-		{ "interval", required_argument, NULL, 'i' }, { "socket", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },	      { NULL, 0, NULL, 0 },
+		{ "json", no_argument, NULL, 'j' },
+		{ "once", no_argument, NULL, 'o' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "cancel", no_argument, NULL, 'c' },
+		{ "no-wait", no_argument, NULL, 'n' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
-			options->json = true;
+			options->json = empty->json = true;
+			break;
+		case 'c':
+			empty->cancel = true;
+			break;
+		case 'n':
+			empty->no_wait = true;
+			break;
+		case 'f':
+			empty->force = true;
 			break;
 		case 'o':
 			options->once = true;
@@ -94,7 +114,15 @@ static const char *parse_options(int argc, char **argv, struct top *options)
 		}
 	}
 	if (optind == argc)
-		usage_error("which command? expected status, nodes, top or set", NULL);
+		usage_error("which command? expected status, nodes, top, set, drain or evict", NULL);
+	if (!strcmp(argv[optind], "drain")) {
+		if (optind + 1 == argc)
+			usage_error("drain: which node?", NULL);
+		empty->node = argv[++optind];
+		if (optind + 1 < argc)
+			usage_error("too many words, from", argv[optind + 1]);
+		return "drain";
+	}
 	if (optind + 1 < argc && strcmp(argv[optind], "set"))
 		usage_error("too many words, from", argv[optind + 1]);
 	return argv[optind];
@@ -103,7 +131,8 @@ static const char *parse_options(int argc, char **argv, struct top *options)
 int main(int argc, char **argv)
 {
 	struct top options = { .socket = TOOL_PATH, .interval = 1 };
-	const char *command = parse_options(argc, argv, &options);
+	struct empty_options empty = { 0 };
+	const char *command = parse_options(argc, argv, &options, &empty);
 
 	if (!strcmp(command, "status"))
 		return show_once(options.socket, options.json ? json_status : print_status);
@@ -113,6 +142,9 @@ int main(int argc, char **argv)
 		return top_run(&options);
 	if (!strcmp(command, "set"))
 		return set_run(options.socket, argv + optind + 1, argc - optind - 1, options.json);
-	usage_error("expected status, nodes, top or set, not", command);
+	empty.evict = !strcmp(command, "evict");
+	if (empty.evict || !strcmp(command, "drain"))
+		return empty_run(options.socket, &empty);
+	usage_error("expected status, nodes, top, set, drain or evict, not", command);
 	return EXIT_USAGE;
 }

@@ -139,6 +139,25 @@ static inline struct bio *compat_bio_alloc_bioset(struct block_device *bdev, uns
 #define bio_alloc_bioset compat_bio_alloc_bioset
 #endif
 
+/* The group that a page is charged to: 6.12 asks folios. Under rcu_read_lock(). */
+#ifdef CONFIG_MEMCG
+#include <linux/memcontrol.h>
+
+static inline struct mem_cgroup *compat_page_memcg(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+	return page_memcg(page);
+#else
+	return folio_memcg(page_folio(page));
+#endif
+}
+#endif
+
+/* 6.0 */
+#ifndef unrcu_pointer
+#define unrcu_pointer(p) ((typeof(*p) __force *)(p))
+#endif
+
 /* A block device that is open exclusively. */
 struct compat_bdev {
 	struct block_device *bdev;
