@@ -195,6 +195,11 @@ int kernel_peer_dead(struct kernel *k, uint32_t node, uint64_t lender_instance)
 	return command(k, begin_peer(k, RAMSTER_CMD_PEER_DEAD, node, lender_instance));
 }
 
+int kernel_peer_away(struct kernel *k, uint32_t node, uint64_t lender_instance)
+{
+	return command(k, begin_peer(k, RAMSTER_CMD_PEER_AWAY, node, lender_instance));
+}
+
 int kernel_conn_add(struct kernel *k, uint32_t node, uint64_t lender_instance, uint32_t conn, uint32_t role,
 		    uint32_t window, int fd)
 {

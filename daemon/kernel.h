@@ -88,6 +88,7 @@ uint64_t kernel_view_counter(const struct kernel_view *view, const char *name);
 int kernel_peer_set(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t deadline_ms,
 		    uint32_t slow_deadline_ms);
 int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance);
+int kernel_peer_away(struct kernel *kernel, uint32_t node, uint64_t lender_instance);
 
 /* @fd stays the caller's, who closes it in any case. */
 int kernel_conn_add(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t conn, uint32_t role,

@@ -54,6 +54,11 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_EVENT_CONN_DOWN, /* NODE, CONN: the connection failed; the module has let go of it */
 	RAMSTER_CMD_EVENT_PEER, /* NODE, STATE: the peer's state changed */
 	RAMSTER_CMD_EVENT_LOST, /* NODE, PAGES: pages that were lost with that peer */
+	/*
+	 * PEER_AWAY (do): NODE, LENDER_INSTANCE. Membership says that the node is gone: the peer is LATE at once. What waits
+	 * for it, or is asked from now on, fails unless it answers within half a second. It is not dead: any answer ends that.
+	 */
+	RAMSTER_CMD_PEER_AWAY,
 	__RAMSTER_CMD_MAX,
 };
 #define RAMSTER_CMD_MAX (__RAMSTER_CMD_MAX - 1)
@@ -96,7 +101,7 @@ enum ramster_nl_attr {
 enum ramster_nl_peer_state {
 	RAMSTER_PEER_DOWN = 0, /* no connection */
 	RAMSTER_PEER_UP = 1,
-	RAMSTER_PEER_LATE = 2, /* its deadline has passed: requests fail at once until it answers PING */
+	RAMSTER_PEER_LATE = 2, /* its deadline has passed, or PEER_AWAY: requests fail at once until it answers PING */
 	RAMSTER_PEER_DEAD = 3, /* declared dead; its pages are lost */
 };
 

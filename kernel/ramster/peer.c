@@ -38,6 +38,7 @@ bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state st
 	if (peer->state == state || peer->state == RAMSTER_PEER_DEAD)
 		return false;
 	pr_info_ratelimited("node %u: %s, was %s\n", peer->node, state_names[state], state_names[peer->state]);
+	peer->away = false;
 	if (state == RAMSTER_PEER_LATE) {
 		peer->late_since = jiffies;
 		count(late_peers);

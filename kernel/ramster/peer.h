@@ -45,6 +45,8 @@ struct r2net_peer {
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
 	unsigned long late_since; /* jiffies when it was last found to be late */
+	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */
+	bool away;
 	unsigned long deadline; /* jiffies */
 	unsigned long slow_deadline;
 	u32 rtt_us; /* smoothed */
