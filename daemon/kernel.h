@@ -79,7 +79,7 @@ void kernel_free(struct kernel *kernel);
 int kernel_view_read(struct kernel *kernel, struct kernel_view *view);
 void kernel_view_clear(struct kernel_view *view);
 
-/* The incarnation of a node with that lender instance, or NULL. */
+/* The incarnation of a node with that lender instance, the living one if there is one, or NULL. */
 const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance);
 
 /* The value of a counter, or 0. */

@@ -76,6 +76,8 @@ static void transition(struct peer *peer, enum peer_state to, const char *why)
 		enter_up(peer);
 		break;
 	}
+	if (from == PEER_UP)
+		peer->up_ms = uv_now(peer->d->loop);
 	if ((from == PEER_UP) != (to == PEER_UP))
 		peer->d->membership->control_changed(peer, to == PEER_UP);
 	if (to == PEER_UP)
@@ -384,6 +386,7 @@ struct peer *peer_new(struct ramsterd *d, const struct conf_node *node)
 		return NULL;
 	peer->d = d;
 	peer->node = *node;
+	peer->up_ms = uv_now(d->loop);
 	peer->retry_ms = PEER_RETRY_MIN_MS;
 	uv_timer_init(d->loop, &peer->timer);
 	peer->timer.data = peer;

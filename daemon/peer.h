@@ -52,6 +52,7 @@ struct peer {
 	unsigned int silent; /* pings since its last word */
 	bool spoke; /* we sent something since the last ping */
 	bool member; /* as the membership says */
+	uint64_t up_ms; /* when it was last PEER_UP; at first, when we began to deal with it */
 	uint64_t session; /* differs between any two connections of any peers; changes at PEER_UP */
 	char reason[PEER_REASON_LEN]; /* why it is not up */
 	struct offer offer; /* theirs; zeroes unless PEER_UP */

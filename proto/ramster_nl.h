@@ -24,7 +24,8 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_STATUS_GET,
 	/*
 	 * PEER_SET (do): NODE, LENDER_INSTANCE, DEADLINE_MS, SLOW_DEADLINE_MS. The node must be in configfs. Makes that
-	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD.
+	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD; one that
+	 * was declared dead and still runs becomes a new peer.
 	 */
 	RAMSTER_CMD_PEER_SET,
 	/* PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, SPACE, USED, PAGES, CONNS, RTT_US per peer incarnation. */
@@ -42,7 +43,7 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_CONN_GET,
 	/* LEASE_ADD (do): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES. All are taken or none. */
 	RAMSTER_CMD_LEASE_ADD,
-	/* LEASE_GET (dump): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES (as many messages as it takes). */
+	/* LEASE_GET (dump), of peers that are not dead: NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES (as many messages as it takes). */
 	RAMSTER_CMD_LEASE_GET,
 	/*
 	 * LEASE_RETURN (do): NODE, LENDER_INSTANCE, COUNT. Gives up to COUNT (at most RAMSTER_NL_MAX_LEASES) empty extents

@@ -468,7 +468,7 @@ static int dump_leases(struct sk_buff *skb, struct netlink_callback *cb)
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (i++ < cb->args[0])
 			continue;
-		if (!dump_peer_leases(skb, cb, peer))
+		if (peer->state != RAMSTER_PEER_DEAD && !dump_peer_leases(skb, cb, peer))
 			break;
 		cb->args[0] = i;
 		cb->args[1] = 0;
