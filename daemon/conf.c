@@ -46,7 +46,7 @@ struct key {
 static const struct key cluster_keys[] = {
 	{ "name", KIND_NAME, CLUSTER(cluster), .expected = "a name of letters, digits, - _ .", .required = true },
 	{ "node_count", KIND_NUMBER, CLUSTER(node_count), 1, R2NET_MAX_NODES, .expected = "1 ... 255" },
-	{ "membership", KIND_CHOICE, CLUSTER(membership), .expected = "static" },
+	{ "membership", KIND_CHOICE, CLUSTER(membership), .expected = "static, corosync" },
 	{ "extent_size", KIND_SIZE, CLUSTER(extent_size), R2NET_EXTENT_MIN, R2NET_EXTENT_MAX,
 	  .multiple = R2NET_EXTENT_MIN, .expected = "a multiple of 2M from 2M to 64M" },
 	{ "connections", KIND_NUMBER, CLUSTER(connections), 1, R2NET_MAX_CONNS - 1, .expected = "1 ... 15" },
@@ -421,6 +421,9 @@ static int check_node(struct parser *p, struct conf_node *node)
 	if (strcmp(node->cluster, p->conf->cluster))
 		return fail(p, node->line, "node \"%s\" is of cluster \"%s\" (expected \"%s\", as on line %u)",
 			    node->name, node->cluster, p->conf->cluster, p->cluster_line);
+	if (!strcmp(p->conf->membership, "corosync") && !node->number)
+		return fail(p, node->line,
+			    "node number 0 with membership = corosync (expected 1 ... 254: it is corosync's nodeid)");
 	if (!node->data_port)
 		node->data_port = node->port + 1;
 	if (node->data_port > 65535)

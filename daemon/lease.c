@@ -41,6 +41,8 @@ static const char *grant_error(int error)
 		return "it has nothing left to lend";
 	case RAMSTER__LEASE_GRANT__ERROR__BORROWING:
 		return "it borrows itself";
+	case RAMSTER__LEASE_GRANT__ERROR__NO_MEMBER:
+		return "this node is no member there";
 	case RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST:
 		return "it calls the request impossible";
 	default:
@@ -271,6 +273,11 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 	if (grant->error) {
 		log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
 		b->rest_until_ms = uv_now(d->loop) + REST_MS;
+		return;
+	}
+	/* Of a lender that the peer has not told of yet: the one that it told of would seem to be gone. */
+	if (peer->offer.lender_instance && grant->lender_instance != peer->offer.lender_instance) {
+		ignore_grant(peer);
 		return;
 	}
 	if (!valid_grant(b, grant)) {
