@@ -214,6 +214,9 @@ static int check_node(struct parser *p, struct conf_node *node)
 	if (strcmp(node->cluster, p->conf->cluster))
 		return fail(p, node->line, "node \"%s\" is of cluster \"%s\" (expected \"%s\", as on line %u)",
 			    node->name, node->cluster, p->conf->cluster, p->cluster_line);
+	if (!strcmp(p->conf->membership, "corosync") && !node->number)
+		return fail(p, node->line,
+			    "node number 0 with membership = corosync (expected 1 ... 254: it is corosync's nodeid)");
 	if (!node->data_port)
 		node->data_port = node->port + 1;
 	if (node->data_port > 65535)

@@ -22,7 +22,7 @@
 static const struct conf_key cluster_keys[] = {
 	{ "name", CONF_KIND_NAME, CLUSTER(cluster), .expected = "a name of letters, digits, - _ .", .required = true },
 	{ "node_count", CONF_KIND_NUMBER, CLUSTER(node_count), 1, R2NET_MAX_NODES, .expected = "1 ... 255" },
-	{ "membership", CONF_KIND_CHOICE, CLUSTER(membership), .expected = "static" },
+	{ "membership", CONF_KIND_CHOICE, CLUSTER(membership), .expected = "static, corosync" },
 	{ "extent_size", CONF_KIND_SIZE, CLUSTER(extent_size), R2NET_EXTENT_MIN, R2NET_EXTENT_MAX,
 	  .multiple = R2NET_EXTENT_MIN, .expected = "a multiple of 2M from 2M to 64M" },
 	{ "connections", CONF_KIND_NUMBER, CLUSTER(connections), 1, R2NET_MAX_CONNS - 1, .expected = "1 ... 15" },

@@ -238,6 +238,8 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__FULL);
 	} else if (request->count && revoke_draining(d->revoke)) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__FULL);
+	} else if (request->count && !peer->member) {
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__NO_MEMBER);
 	} else if (request->count && lend_borrowing(d)) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BORROWING);
 	} else {

@@ -195,6 +195,11 @@ int kernel_peer_dead(struct kernel *k, uint32_t node, uint64_t lender_instance)
 	return command(k, begin_peer(k, RAMSTER_CMD_PEER_DEAD, node, lender_instance));
 }
 
+int kernel_peer_away(struct kernel *k, uint32_t node, uint64_t lender_instance)
+{
+	return command(k, begin_peer(k, RAMSTER_CMD_PEER_AWAY, node, lender_instance));
+}
+
 int kernel_conn_add(struct kernel *k, uint32_t node, uint64_t lender_instance, uint32_t conn, uint32_t role,
 		    uint32_t window, int fd)
 {
@@ -570,10 +575,18 @@ void kernel_view_clear(struct kernel_view *view)
 
 const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance)
 {
-	for (unsigned int i = 0; i < view->peers_len; i++)
-		if (view->peers[i].node == node && view->peers[i].lender_instance == lender_instance)
-			return &view->peers[i];
-	return NULL;
+	const struct kernel_peer *dead = NULL;
+
+	for (unsigned int i = 0; i < view->peers_len; i++) {
+		const struct kernel_peer *p = &view->peers[i];
+
+		if (p->node != node || p->lender_instance != lender_instance)
+			continue;
+		if (p->state != RAMSTER_PEER_DEAD)
+			return p;
+		dead = p;
+	}
+	return dead;
 }
 
 uint64_t kernel_view_counter(const struct kernel_view *view, const char *name)

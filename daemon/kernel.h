@@ -82,7 +82,7 @@ void kernel_free(struct kernel *kernel);
 int kernel_view_read(struct kernel *kernel, struct kernel_view *view);
 void kernel_view_clear(struct kernel_view *view);
 
-/* The incarnation of a node with that lender instance, or NULL. */
+/* The incarnation of a node with that lender instance, the living one if there is one, or NULL. */
 const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance);
 
 /* The value of a counter, or 0. */
@@ -91,6 +91,7 @@ uint64_t kernel_view_counter(const struct kernel_view *view, const char *name);
 int kernel_peer_set(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t deadline_ms,
 		    uint32_t slow_deadline_ms);
 int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance);
+int kernel_peer_away(struct kernel *kernel, uint32_t node, uint64_t lender_instance);
 
 /* @fd stays the caller's, who closes it in any case. */
 int kernel_conn_add(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t conn, uint32_t role,

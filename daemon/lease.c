@@ -32,6 +32,8 @@ static const char *grant_error(int error)
 		return "it has nothing left to lend";
 	case RAMSTER__LEASE_GRANT__ERROR__BORROWING:
 		return "it borrows itself";
+	case RAMSTER__LEASE_GRANT__ERROR__NO_MEMBER:
+		return "this node is no member there";
 	case RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST:
 		return "it calls the request impossible";
 	case RAMSTER__LEASE_GRANT__ERROR__QUOTA:
@@ -269,6 +271,11 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		b->rest_until_ms = uv_now(d->loop) + REST_MS;
 		return;
 	}
+	/* Of a lender that the peer has not told of yet: the one that it told of would seem to be gone. */
+	if (peer->offer.lender_instance && grant->lender_instance != peer->offer.lender_instance) {
+		ignore_grant(peer);
+		return;
+	}
 	if (!valid_grant(b, grant)) {
 		log_err("%s: its grant has impossible values and is ignored", peer->node.name);
 		ignore_grant(peer);
@@ -364,24 +371,44 @@ static void borrow_more(struct ramsterd *d)
 
 /* ---- Each donor ---- */
 
-/* Incarnations of its lender that are not the one which runs now hold nothing any more. */
-static void bury(struct peer *peer)
+/* The view still has it as it was: nothing more is to be done with that peer in this tick. */
+static void declare_dead(struct peer *peer, const struct kernel_peer *p, const char *why)
 {
 	struct ramsterd *d = peer->d;
+
+	log_print(p->pages ? LOG_ERR : LOG_WARNING, "%s: %s; %llu pages that were with it are lost", peer->node.name,
+		  why, (unsigned long long)p->pages);
+	if (kernel_peer_dead(d->kernel, p->node, p->lender_instance))
+		log_err("%s: the module does not take that: %s", peer->node.name, kernel_error(d->kernel));
+	if (peer->link.lender_instance == p->lender_instance)
+		link_reset(peer);
+}
+
+/*
+ * What of its lender is gone with all it held: incarnations that are not the one which runs now; and any, if the node was away
+ * for hold_time. Donors end the leases of owners that were away so long, so nothing is to wait for it any more. Returns whether
+ * there was any.
+ */
+static bool bury(struct peer *peer)
+{
+	struct ramsterd *d = peer->d;
+	bool away = peer->state != PEER_UP && uv_now(d->loop) - peer->up_ms >= d->conf->hold_time_ms, any = false;
+	bool anew = peer_is_usable(peer) && peer->offer.lender_instance;
 
 	for (unsigned int i = 0; i < d->view.peers_len; i++) {
 		const struct kernel_peer *p = &d->view.peers[i];
 
-		if (p->node != peer->node.number || p->state == RAMSTER_PEER_DEAD || !peer->offer.lender_instance ||
-		    p->lender_instance == peer->offer.lender_instance)
+		if (p->node != peer->node.number || p->state == RAMSTER_PEER_DEAD)
 			continue;
-		log_warn("%s: its lender was started anew; %llu pages that were with it are lost", peer->node.name,
-			 (unsigned long long)p->pages);
-		if (kernel_peer_dead(d->kernel, p->node, p->lender_instance))
-			log_err("%s: the module does not take that: %s", peer->node.name, kernel_error(d->kernel));
-		if (peer->link.lender_instance == p->lender_instance)
-			link_reset(peer);
+		if (away)
+			declare_dead(peer, p, "it was away for hold_time and has ended our leases");
+		else if (anew && p->lender_instance != peer->offer.lender_instance)
+			declare_dead(peer, p, "its lender was started anew");
+		else
+			continue;
+		any = true;
 	}
+	return any;
 }
 
 static bool has_extents(const struct peer *peer)
@@ -397,8 +424,8 @@ static void tend(struct peer *peer)
 	struct borrow *b = &peer->borrow;
 	bool token_wanted;
 
-	if (peer_is_usable(peer))
-		bury(peer);
+	if (bury(peer))
+		return;
 	if (b->granted_len && peer->offer.lender_instance && b->granted_lender != peer->offer.lender_instance)
 		b->granted_len = 0; /* gone with the lender that made it */
 	giveback_tend(peer);
@@ -453,6 +480,9 @@ void lease_restart(struct ramsterd *d)
 
 void lease_reset(struct peer *peer)
 {
-	free(peer->borrow.found);
-	peer->borrow = (struct borrow){ 0 };
+	const struct borrow before = peer->borrow;
+
+	free(before.found);
+	/* What the donor wants back it still wants, until it says something else. */
+	peer->borrow = (struct borrow){ .revoked = before.revoked, .keep = before.keep };
 }

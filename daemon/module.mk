@@ -16,9 +16,9 @@ $(daemon_objects): | $(B)/proto/ramster.pb-c.h
 
 PROGRAMS += $(B)/ramsterd
 $(B)/ramsterd: $(daemon_objects) $(proto_object)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lcpg -lquorum -lcorosync_common -pthread
 
-daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy settings control number)
+daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy settings control number group)
 UNIT_TESTS += $(daemon_tests)
 $(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 
@@ -27,6 +27,9 @@ $(B)/tests/unit/test_placement: $(addprefix $(B)/,tests/unit/test_placement.o da
 $(B)/tests/unit/test_lend_policy: $(addprefix $(B)/,tests/unit/test_lend_policy.o daemon/lend_policy.o)
 $(B)/tests/unit/test_settings: $(addprefix $(B)/,tests/unit/test_settings.o daemon/settings.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_number: $(addprefix $(B)/,tests/unit/test_number.o daemon/number.o daemon/log.o)
+$(B)/tests/unit/test_group: $(addprefix $(B)/,tests/unit/test_group.o daemon/group.o daemon/offer.o daemon/conf.o \
+	daemon/log.o) $(proto_object)
+$(B)/tests/unit/test_group: LDLIBS := -lprotobuf-c
 $(B)/tests/unit/test_control: $(addprefix $(B)/,tests/unit/test_control.o daemon/control.o daemon/frame.o \
 	daemon/transport.o) $(proto_object)
 $(B)/tests/unit/test_control: LDLIBS := -luv -lprotobuf-c

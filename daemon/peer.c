@@ -78,10 +78,12 @@ static void transition(struct peer *peer, enum peer_state to, const char *why)
 		enter_up(peer);
 		break;
 	}
+	if (from == PEER_UP)
+		peer->up_ms = uv_now(peer->d->loop);
 	if ((from == PEER_UP) != (to == PEER_UP))
 		peer->d->membership->control_changed(peer, to == PEER_UP);
 	if (to == PEER_UP)
-		peer_advertise(peer);
+		peer_advertise_all(peer->d);
 }
 
 static void __attribute__((format(printf, 2, 3))) down(struct peer *peer, const char *fmt, ...)
@@ -221,6 +223,20 @@ static void take_offer(struct peer *peer, const struct offer *offer)
 	lease_offer_changed(peer);
 }
 
+void peer_take_offer(struct peer *peer, const struct offer *offer)
+{
+	if (peer->state == PEER_UP)
+		take_offer(peer, offer);
+}
+
+/* Hello tells the module's instance; a membership that carries offers may know more. */
+static void take_hello(struct peer *peer, const Ramster__Hello *hello)
+{
+	const struct offer *known = peer->d->membership->offer(peer);
+
+	peer_take_offer(peer, known ? known : &(struct offer){ .owner_instance = hello->owner_instance });
+}
+
 static void on_hello(struct peer *peer, const Ramster__Hello *hello)
 {
 	char reason[PEER_REASON_LEN];
@@ -236,23 +252,15 @@ static void on_hello(struct peer *peer, const Ramster__Hello *hello)
 		return;
 	}
 	transition(peer, PEER_UP, NULL);
-	if (peer->state == PEER_UP)
-		take_offer(peer, &(struct offer){ .owner_instance = hello->owner_instance });
+	take_hello(peer, hello);
 }
 
 static void on_advertise(struct peer *peer, const Ramster__Advertise *a)
 {
-	const struct offer offer = {
-		.free = a->free,
-		.lent = a->lent,
-		.lender_instance = a->lender_instance,
-		.owner_instance = a->owner_instance,
-		.data_port = a->data_port,
-		.borrowing = a->borrowing,
-		.draining = a->draining,
-	};
+	const struct offer offer = offer_unpack(a);
 
-	take_offer(peer, &offer);
+	if (!peer->d->membership->offer(peer))
+		take_offer(peer, &offer);
 }
 
 static void on_message(void *ctx, const Ramster__Message *message)
@@ -327,8 +335,7 @@ void peer_adopt(struct peer *peer, struct control *control, const Ramster__Hello
 		return;
 	}
 	transition(peer, PEER_UP, NULL);
-	if (peer->state == PEER_UP)
-		take_offer(peer, &(struct offer){ .owner_instance = hello->owner_instance });
+	take_hello(peer, hello);
 }
 
 void peer_send(struct peer *peer, const Ramster__Message *message)
@@ -346,19 +353,13 @@ void peer_send(struct peer *peer, const Ramster__Message *message)
 void peer_advertise(struct peer *peer)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
-	Ramster__Advertise body = RAMSTER__ADVERTISE__INIT;
+	Ramster__Advertise body;
 	struct offer offer = lend_offer(peer->d);
 
 	if (peer->state != PEER_UP || !memcmp(&offer, &peer->told, sizeof(offer)))
 		return;
 	peer->told = offer;
-	body.free = offer.free;
-	body.lent = offer.lent;
-	body.lender_instance = offer.lender_instance;
-	body.owner_instance = offer.owner_instance;
-	body.data_port = offer.data_port;
-	body.borrowing = offer.borrowing;
-	body.draining = offer.draining;
+	offer_pack(&offer, &body);
 	message.body_case = RAMSTER__MESSAGE__BODY_ADVERTISE;
 	message.advertise = &body;
 	peer_send(peer, &message);
@@ -366,9 +367,7 @@ void peer_advertise(struct peer *peer)
 
 void peer_advertise_all(struct ramsterd *d)
 {
-	struct peer *peer;
-
-	for_each_peer(d, peer) peer_advertise(peer);
+	d->membership->advertise(d);
 }
 
 void peer_set_member(struct peer *peer, bool member)
@@ -399,6 +398,7 @@ struct peer *peer_new(struct ramsterd *d, const struct conf_node *node)
 		return NULL;
 	peer->d = d;
 	peer->node = *node;
+	peer->up_ms = uv_now(d->loop);
 	peer->retry_ms = PEER_RETRY_MIN_MS;
 	uv_timer_init(d->loop, &peer->timer);
 	peer->timer.data = peer;

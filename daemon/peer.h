@@ -16,6 +16,7 @@
 #include "daemon/control.h"
 #include "daemon/lease.h"
 #include "daemon/link.h"
+#include "daemon/offer.h"
 #include "daemon/ramsterd.h"
 
 #define PEER_PING_MS 1000
@@ -32,18 +33,6 @@ enum peer_state {
 	PEER_UP,
 };
 
-/* What a node advertises. */
-struct offer {
-	uint64_t free; /* bytes that it would lease now */
-	uint64_t lent; /* bytes leased to anyone */
-	uint64_t lender_instance; /* 0: no lender */
-	uint64_t owner_instance; /* 0: no module */
-	uint32_t data_port;
-	uint32_t borrowing; /* 1: it has pages with others */
-	uint32_t draining; /* 1: it lends nothing, and wants all back */
-	uint32_t nothing; /* 0: offers are compared byte by byte */
-};
-
 struct peer {
 	struct ramsterd *d;
 	struct conf_node node;
@@ -54,6 +43,7 @@ struct peer {
 	unsigned int silent; /* pings since its last word */
 	bool spoke; /* we sent something since the last ping */
 	bool member; /* as the membership says */
+	uint64_t up_ms; /* when it was last PEER_UP; at first, when we began to deal with it */
 	uint64_t session; /* differs between any two connections of any peers; changes at PEER_UP */
 	char reason[PEER_REASON_LEN]; /* why it is not up */
 	struct offer offer; /* theirs; zeroes unless PEER_UP */
@@ -89,9 +79,14 @@ void peer_adopt(struct peer *peer, struct control *control, const Ramster__Hello
 /* Sends a message if the peer is up; a failure ends the connection. */
 void peer_send(struct peer *peer, const Ramster__Message *message);
 
-/* Tells the peer, or all that are up, what this node lends, if they do not know already. */
+/* Tells the peer what this node lends, on its control connection, if it is up and does not know already. */
 void peer_advertise(struct peer *peer);
+
+/* The same for all, in the membership's way. */
 void peer_advertise_all(struct ramsterd *d);
+
+/* For the membership: the peer offers this now. Without effect unless it is up. */
+void peer_take_offer(struct peer *peer, const struct offer *offer);
 
 /* For the membership: whether the peer is one now. */
 void peer_set_member(struct peer *peer, bool member);

@@ -121,6 +121,7 @@ static void on_tick(uv_timer_t *timer)
 	ramsterd_read_kernel(d);
 	lend_tick(d);
 	donor_tick(d->donor);
+	d->membership->tick(d);
 	peer_advertise_all(d);
 	lease_tick(d);
 }
@@ -249,7 +250,7 @@ static int start(struct ramsterd *d, const struct options *options)
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 	d->started_ms = uv_now(d->loop);
-	d->membership = &membership_static;
+	d->membership = membership_by_name(d->conf->membership);
 	uv_timer_init(d->loop, &d->tick);
 	d->tick.data = d;
 	for (unsigned int i = 0; i < 3; i++) {
@@ -262,7 +263,7 @@ static int start(struct ramsterd *d, const struct options *options)
 	d->lend = lend_new(d);
 	d->donor = donor_new(d);
 	d->revoke = revoke_new(d);
-	if (!d->kernel || !d->door || !d->lend || !d->donor || !d->revoke) {
+	if (!d->kernel || !d->door || !d->lend || !d->donor || !d->revoke || d->membership->start(d)) {
 		log_err("out of memory");
 		return -ENOMEM;
 	}
@@ -289,6 +290,7 @@ static void stop(struct ramsterd *d)
 		d->peers[peer->node.number] = NULL;
 		peer_free(peer);
 	}
+	d->membership->stop(d);
 	listener_free(d->listener);
 	tool_free(d->tool);
 	sidedoor_free(d->door);

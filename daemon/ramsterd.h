@@ -21,6 +21,7 @@ struct listener;
 struct membership_ops;
 struct peer;
 struct revoke;
+struct roll;
 struct tool;
 
 struct ramsterd {
@@ -39,6 +40,7 @@ struct ramsterd {
 	struct kernel_view view; /* of the last tick; view.instance is 0 without the module */
 	struct sidedoor *door;
 	const struct membership_ops *membership;
+	struct roll *roll; /* membership_corosync.c's own; NULL with another membership */
 	struct peer *peers[R2NET_MAX_NODES]; /* by node number; NULL: not in @conf, or the local node */
 	struct lend *lend; /* what this node lends */
 	struct donor *donor; /* to whom */

@@ -125,10 +125,10 @@ void reload(struct ramsterd *d, const char *path)
 		log_err("%s; the configuration in force stays", error);
 		return;
 	}
-	if (strcmp(conf->cluster, d->conf->cluster) || !same_node(self, d->self)) {
-		log_err("%s: the cluster's name or this node's number, address or port changed; the configuration in "
-			"force "
-			"stays (restart ramsterd for that)",
+	if (strcmp(conf->cluster, d->conf->cluster) || strcmp(conf->membership, d->conf->membership) ||
+	    !same_node(self, d->self)) {
+		log_err("%s: the cluster's name, its membership or this node's number, address or port changed; the "
+			"configuration in force stays (restart ramsterd for that)",
 			path);
 		free(conf);
 		return;

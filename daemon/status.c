@@ -10,6 +10,7 @@
 
 #include "daemon/donor.h"
 #include "daemon/lend.h"
+#include "daemon/membership.h"
 #include "daemon/peer.h"
 #include "daemon/revoke.h"
 #include "daemon/status.h"
@@ -23,6 +24,9 @@ struct status {
 	Ramster__Counter counters[KERNEL_MAX_COUNTERS], *counter_pointers[KERNEL_MAX_COUNTERS];
 	Ramster__NodeStatus nodes[R2NET_MAX_NODES], *node_pointers[R2NET_MAX_NODES];
 	char *frontends[3];
+	char membership[PEER_REASON_LEN];
+	bool membership_good;
+	char reasons[R2NET_MAX_NODES][PEER_REASON_LEN]; /* by the order of nodes[] */
 	char verdict[VERDICT_LEN];
 	char complaints[VERDICT_LEN];
 };
@@ -129,11 +133,19 @@ static void gather_dealings(Ramster__NodeStatus *m, const struct kernel_view *vi
 	}
 }
 
+static void gather_membership(struct status *s, struct ramsterd *d)
+{
+	s->membership_good = d->membership->describe(d, s->membership);
+	s->message.membership = (char *)d->membership->name;
+	s->message.membership_state = s->membership;
+}
+
 static void gather_node(struct status *s, struct ramsterd *d, const struct conf_node *node)
 {
 	Ramster__NodeStatus *m = &s->nodes[s->message.n_nodes];
 	const struct peer *peer = d->peers[node->number];
 	const struct offer own = lend_offer(d), *offer = peer ? &peer->offer : &own;
+	char *reason = s->reasons[s->message.n_nodes];
 
 	ramster__node_status__init(m);
 	s->node_pointers[s->message.n_nodes++] = m;
@@ -143,6 +155,7 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 	m->port = node->port;
 	m->data_port = offer->data_port ? offer->data_port : node->data_port;
 	m->local = !peer;
+	m->member = !peer || peer->member;
 	m->free = offer->free;
 	m->lent = offer->lent;
 	m->borrowing = offer->borrowing;
@@ -153,16 +166,20 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 	m->held = donor_held(d->donor, node->number);
 	m->quota = conf_quota(d->conf, node->number) == CONF_NO_QUOTA ? 0 : conf_quota(d->conf, node->number);
 	m->control = (char *)peer_state_name(peer);
-	m->reason = (char *)peer->reason;
+	d->membership->reason(peer, reason);
+	m->reason = reason;
 	gather_dealings(m, &d->view);
 }
 
+/* A membership that is not as it should be says for all nodes at once why they are no members. */
 static void judge_nodes(struct status *s)
 {
+	if (!s->membership_good)
+		complain(s, "%s", s->membership);
 	for (size_t i = 0; i < s->message.n_nodes; i++) {
 		const Ramster__NodeStatus *node = &s->nodes[i];
 
-		if (!node->local && strcmp(node->control, "up"))
+		if (!node->member && s->membership_good)
 			complain(s, "%s is not up (%.120s)", node->name, node->reason);
 		if (node->data == RAMSTER__NODE_STATUS__DATA__LATE)
 			complain(s, "%s answers late", node->name);
@@ -178,7 +195,7 @@ static void judge(struct status *s, struct ramsterd *d)
 
 	judge_nodes(s);
 	for (size_t i = 0; i < s->message.n_nodes; i++)
-		donor |= !s->nodes[i].local && s->nodes[i].free >= d->conf->extent_size;
+		donor |= !s->nodes[i].local && s->nodes[i].member && s->nodes[i].free >= d->conf->extent_size;
 	if (kernel_view_counter(&d->view, "pages_missing_copy"))
 		complain(s, "%" PRIu64 " remote pages lack a copy",
 			 kernel_view_counter(&d->view, "pages_missing_copy"));
@@ -223,7 +240,7 @@ static void write_verdict(struct status *s, struct ramsterd *d)
 	unsigned int up = 0;
 
 	for (size_t i = 0; i < s->message.n_nodes; i++)
-		up += s->nodes[i].local || !strcmp(s->nodes[i].control, "up");
+		up += s->nodes[i].member;
 	if (s->message.degraded)
 		append(s->verdict, "degraded: %s; %u of %zu nodes up", s->complaints, up, s->message.n_nodes);
 	else
@@ -257,6 +274,7 @@ struct status *status_gather(struct ramsterd *d)
 	s->message.evicting = d->evict;
 	gather_module(s, d);
 	gather_lender(s, d);
+	gather_membership(s, d);
 	s->message.nodes = s->node_pointers;
 	for (unsigned int i = 0; i < d->conf->nodes_len; i++)
 		gather_node(s, d, &d->conf->nodes[i]);

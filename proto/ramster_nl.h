@@ -24,7 +24,8 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_STATUS_GET,
 	/*
 	 * PEER_SET (do): NODE, LENDER_INSTANCE, DEADLINE_MS, SLOW_DEADLINE_MS. The node must be in configfs. Makes that
-	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD.
+	 * run of the node's lender known as a peer, or changes its deadlines. An earlier run stays until PEER_DEAD; one that
+	 * was declared dead and still runs becomes a new peer.
 	 */
 	RAMSTER_CMD_PEER_SET,
 	/*
@@ -45,7 +46,7 @@ enum ramster_nl_cmd {
 	RAMSTER_CMD_CONN_GET,
 	/* LEASE_ADD (do): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES. All are taken or none. */
 	RAMSTER_CMD_LEASE_ADD,
-	/* LEASE_GET (dump): NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES (as many messages as it takes). */
+	/* LEASE_GET (dump), of peers that are not dead: NODE, LENDER_INSTANCE, EXTENT_SIZE, LEASES (as many messages as it takes). */
 	RAMSTER_CMD_LEASE_GET,
 	/*
 	 * LEASE_RETURN (do): NODE, LENDER_INSTANCE, COUNT. Gives up to COUNT (at most RAMSTER_NL_MAX_LEASES) empty extents
@@ -66,6 +67,11 @@ enum ramster_nl_cmd {
 	 * has lent: they stay here.
 	 */
 	RAMSTER_CMD_LENT_GROUP,
+	/*
+	 * PEER_AWAY (do): NODE, LENDER_INSTANCE. Membership says that the node is gone: the peer is LATE at once. What waits
+	 * for it, or is asked from now on, fails unless it answers within half a second. It is not dead: any answer ends that.
+	 */
+	RAMSTER_CMD_PEER_AWAY,
 	/* Events. */
 	RAMSTER_CMD_EVENT_NEED, /* NEED: more remote space is wanted */
 	RAMSTER_CMD_EVENT_CONN_DOWN, /* NODE, CONN: the connection failed; the module has let go of it */
@@ -116,7 +122,7 @@ enum ramster_nl_attr {
 enum ramster_nl_peer_state {
 	RAMSTER_PEER_DOWN = 0, /* no connection */
 	RAMSTER_PEER_UP = 1,
-	RAMSTER_PEER_LATE = 2, /* its deadline has passed: requests fail at once until it answers PING */
+	RAMSTER_PEER_LATE = 2, /* its deadline has passed, or PEER_AWAY: requests fail at once until it answers PING */
 	RAMSTER_PEER_DEAD = 3, /* declared dead; its pages are lost */
 };
 

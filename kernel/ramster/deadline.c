@@ -5,6 +5,8 @@
  * The deadline belongs to the outage, not to the request: it starts when the first request is late, and whatever is asked
  * later gets only what is left of it. Then the peer is LATE and requests fail at once, until it answers PING. While it
  * answers PING, requests are waited for up to the slow deadline.
+ *
+ * A peer whose node has left the cluster is LATE without that wait.
  */
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
@@ -18,6 +20,7 @@
 
 #define MONITOR_INTERVAL (HZ / 10)
 #define PING_AFTER (HZ / 2) /* of silence while an answer is due */
+#define AWAY_GRACE (HZ / 2) /* for a node that only lost its membership to say that its lender lives */
 
 /* A request that the monitor fails: holds a reference while it is in the list. */
 struct expired {
@@ -30,8 +33,27 @@ void deadline_watch(struct r2net_peer *peer)
 	queue_delayed_work(r2net_wq, &peer->monitor, MONITOR_INTERVAL);
 }
 
+void deadline_away(struct r2net_peer *peer)
+{
+	bool changed;
+
+	spin_lock(&peer->lock);
+	changed = r2net_peer_set_state(peer, RAMSTER_PEER_LATE);
+	if (changed) {
+		peer->away = true;
+		peer->away_until = jiffies + AWAY_GRACE;
+	}
+	spin_unlock(&peer->lock);
+	if (!changed)
+		return;
+	netlink_event_peer(peer->node, RAMSTER_PEER_LATE);
+	mod_delayed_work(r2net_wq, &peer->monitor, 0);
+}
+
 bool deadline_waits_for(const struct r2net_peer *peer, const struct r2net_request *req)
 {
+	if (peer->away && time_before(jiffies, peer->away_until))
+		return true;
 	return req->patient && time_before(jiffies, peer->late_since + peer->slow_deadline - peer->deadline);
 }
 

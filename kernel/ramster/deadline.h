@@ -16,8 +16,14 @@ struct r2net_request;
 void deadline_watch(struct r2net_peer *peer);
 
 /*
- * Whether a request goes on waiting for a late peer: the patient do, to the slow deadline of the peer's outage. Under
- * peer->lock.
+ * Membership says that the peer's node is gone: it is late at once, and asked whether it lives. What waits for it fails a
+ * moment later, unless it answers. Sends the event. Nothing changes if it is late or dead already.
+ */
+void deadline_away(struct r2net_peer *peer);
+
+/*
+ * Whether a request goes on waiting for a late peer: the patient do, to the slow deadline of the peer's outage; all do in the
+ * moment after deadline_away(). Under peer->lock.
  */
 bool deadline_waits_for(const struct r2net_peer *peer, const struct r2net_request *req);
 

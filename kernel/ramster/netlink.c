@@ -12,6 +12,7 @@
 
 #include "conn.h"
 #include "counters.h"
+#include "deadline.h"
 #include "frontswap.h"
 #include "lease.h"
 #include "lent.h"
@@ -169,6 +170,22 @@ static int cmd_peer_dead(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(peer);
 	r2net_peer_dead(peer);
 	r2net_peers_reap();
+	r2net_peers_unlock();
+	return 0;
+}
+
+static int cmd_peer_away(struct sk_buff *skb, struct genl_info *info)
+{
+	static const unsigned char needed[] = { RAMSTER_A_NODE, RAMSTER_A_LENDER_INSTANCE, 0 };
+	struct r2net_peer *peer;
+	int err = need_attrs(info, needed);
+
+	if (err)
+		return err;
+	peer = lock_peer(info);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	deadline_away(peer);
 	r2net_peers_unlock();
 	return 0;
 }
@@ -504,7 +521,7 @@ static int dump_leases(struct sk_buff *skb, struct netlink_callback *cb)
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (i++ < cb->args[0])
 			continue;
-		if (!dump_peer_leases(skb, cb, peer))
+		if (peer->state != RAMSTER_PEER_DEAD && !dump_peer_leases(skb, cb, peer))
 			break;
 		cb->args[0] = i;
 		cb->args[1] = 0;
@@ -603,6 +620,7 @@ static const struct genl_small_ops ops[] = {
 	{ .cmd = RAMSTER_CMD_PEER_SET, .doit = cmd_peer_set, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_PEER_GET, .dumpit = dump_peers, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_PEER_DEAD, .doit = cmd_peer_dead, .flags = GENL_ADMIN_PERM },
+	{ .cmd = RAMSTER_CMD_PEER_AWAY, .doit = cmd_peer_away, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_CONN_ADD, .doit = cmd_conn_add, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_CONN_DEL, .doit = cmd_conn_del, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_CONN_GET, .dumpit = dump_conns, .flags = GENL_ADMIN_PERM },

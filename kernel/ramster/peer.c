@@ -39,6 +39,7 @@ bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state st
 	if (peer->state == state || peer->state == RAMSTER_PEER_DEAD)
 		return false;
 	pr_info_ratelimited("node %u: %s, was %s\n", peer->node, state_names[state], state_names[peer->state]);
+	peer->away = false;
 	if (state == RAMSTER_PEER_LATE) {
 		peer->late_since = jiffies;
 		count(late_peers);
@@ -68,13 +69,17 @@ void r2net_peers_unlock(void)
 
 struct r2net_peer *r2net_peer_find(u32 node, u64 lender_instance)
 {
-	struct r2net_peer *peer;
+	struct r2net_peer *peer, *dead = NULL;
 
 	lockdep_assert_held(&peers_mutex);
-	list_for_each_entry(peer, &r2net_peers, link)
-		if (peer->node == node && peer->lender_instance == lender_instance)
+	list_for_each_entry(peer, &r2net_peers, link) {
+		if (peer->node != node || peer->lender_instance != lender_instance)
+			continue;
+		if (peer->state != RAMSTER_PEER_DEAD)
 			return peer;
-	return NULL;
+		dead = peer;
+	}
+	return dead;
 }
 
 static void peer_free(struct work_struct *work)
@@ -131,7 +136,7 @@ static struct r2net_peer *peer_new(struct nodemanager_node *config, u64 lender_i
 int r2net_peer_set(struct nodemanager_node *config, u64 lender_instance, u32 deadline_ms, u32 slow_deadline_ms)
 {
 	struct r2net_peer *peer = r2net_peer_find(nodemanager_number(config), lender_instance);
-	bool known = peer;
+	bool known = peer && peer->state != RAMSTER_PEER_DEAD;
 
 	if (!known) {
 		peer = peer_new(config, lender_instance);

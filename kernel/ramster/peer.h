@@ -41,6 +41,8 @@ struct r2net_peer {
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
 	unsigned long late_since; /* jiffies when it was last found to be late */
+	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */
+	bool away;
 	unsigned long deadline; /* jiffies */
 	unsigned long slow_deadline;
 	u32 rtt_us; /* smoothed */
@@ -63,7 +65,7 @@ void r2net_peers_unlock(void);
 extern struct list_head r2net_peers;
 
 /**
- * r2net_peer_set - make a peer known, or change its deadlines
+ * r2net_peer_set - make a peer known, also beside a dead one of that lender, or change its deadlines
  * @config: the node, pinned; the peer takes the pin over unless this fails or the peer was known
  * @deadline_ms, @slow_deadline_ms: milliseconds
  *
@@ -71,7 +73,10 @@ extern struct list_head r2net_peers;
  */
 int r2net_peer_set(struct nodemanager_node *config, u64 lender_instance, u32 deadline_ms, u32 slow_deadline_ms);
 
-/* Under r2net_peers_lock(). Returns NULL if there is none; no reference. */
+/*
+ * Under r2net_peers_lock(). A lender that was declared dead and still runs may have come back as a new peer: returns the
+ * living one, or a dead one, or NULL; no reference.
+ */
 struct r2net_peer *r2net_peer_find(u32 node, u64 lender_instance);
 
 /**

@@ -25,6 +25,7 @@ import labnet
 SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RAMSTER_BUILD", os.path.join(SOURCES, "build"))
 CONFIG = os.path.join(SOURCES, "configs/cluster.conf")
+COROSYNC_CONFIG = os.path.join(SOURCES, "configs/corosync.conf")
 PROGRAMS = {"ramsterd": "/usr/sbin", "ramster-lender": "/usr/sbin", "ramster": "/usr/bin"}
 NODE_PROGRAMS = os.path.join(BUILD, "tests/programs")
 MODULES = ("ramster_frontswap", "ramster")  # in the order of loading; the first is not on every kernel
@@ -46,6 +47,18 @@ def configuration(lab, lend="auto", **settings):
         stanzas.append(f"node:\n\tname = {node.name}\n\tnumber = {number}\n\taddress = {node.address}\n"
                        f"\tport = 7700\n\tcluster = {settings['name']}\n\tlend = {amount}\n")
     return "\n".join(stanzas)
+
+
+def corosync_configuration(lab, nodeids=None):
+    """
+    The text of a corosync.conf for all nodes of the lab: configs/corosync.conf, the nodelist made for them. nodeids: by a
+    node's name, where they are not the numbers that configuration() gives.
+    """
+    with open(COROSYNC_CONFIG) as file:
+        head, rest = file.read().split("nodelist {\n")
+    nodes = "".join(f"\tnode {{\n\t\tname: {node.name}\n\t\tnodeid: {(nodeids or {}).get(node.name, number)}\n"
+                    f"\t\tring0_addr: {node.address}\n\t}}\n" for number, node in enumerate(lab, 1))
+    return f"{head}nodelist {{\n{nodes}{rest[rest.index('}' + chr(10) + chr(10)):]}"
 
 
 def pagecheck(mib, *options):
@@ -104,10 +117,11 @@ class Cluster:
     """
     config: the text of cluster.conf, the same for all nodes, or a dictionary of texts by a node's name; by default
     configs/cluster.conf if the lab has three nodes. parameters: those of the module, "name=value ...". borrowers: the
-    names of the nodes with the module (default: all).
+    names of the nodes with the module (default: all). corosync: the text of corosync.conf, or a dictionary; it is started
+    where there is one. By default it is corosync_configuration() if cluster.conf asks for it.
     """
 
-    def __init__(self, lab, config=None, parameters="", borrowers=None):
+    def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None):
         self.lab, self.parameters = lab, parameters.split()
         self.borrowers = list(lab.nodes) if borrowers is None else borrowers
         self.kernel = lab.status()["kernel"]
@@ -117,6 +131,9 @@ class Cluster:
                 config = file.read()
         config = config or configuration(lab)
         self.configs = config if isinstance(config, dict) else dict.fromkeys(lab.nodes, config)
+        if corosync is None and "membership = corosync" in "".join(self.configs.values()):
+            corosync = corosync_configuration(lab)
+        self.corosync = corosync if isinstance(corosync, dict) else dict.fromkeys(lab.nodes, corosync)
         try:
             self._on_all(self.install)
             self._on_all(self.start)
@@ -151,9 +168,13 @@ class Cluster:
             if entry.is_file() and "." not in entry.name:
                 node.put(entry.path, f"/usr/local/bin/{entry.name}")
         node.write("/etc/ramster/cluster.conf", self.configs[node.name])
+        if self.corosync.get(node.name):
+            node.write("/etc/corosync/corosync.conf", self.corosync[node.name])
 
     def start(self, node):
         """Loads the module, if the node borrows, and starts the daemons."""
+        if self.corosync.get(node.name):
+            self.start_corosync(node)
         if node.name in self.borrowers:
             self.load(node)
         node.run("mkdir", "-p", "/run/ramster", "/run/ramster-lender")
@@ -179,6 +200,11 @@ class Cluster:
         command = f"{name} $(ramsterd --lender-options)" if name == "ramster-lender" else name
         process = node.start("sh", "-c", f'exec {command} "$@"', "sh", *options, sink=log_of(node, name))
         self.daemons[node.name, name] = process
+
+    def start_corosync(self, node):
+        """Starts corosync; does not wait until it has joined the others. stop_daemon(node, "corosync") ends it."""
+        node.run("mkdir", "-p", "/var/run", "/var/lib/corosync")
+        self.daemons[node.name, "corosync"] = node.start("corosync", "-f", sink=log_of(node, "corosync"))
 
     def signal_daemon(self, node, name, number=signal.SIGHUP):
         self.daemons[node.name, name].signal(number)
@@ -245,10 +271,9 @@ class Cluster:
         self.wait_status(node, has_space, timeout)
 
     def wait_up(self, timeout=60):
-        """Waits until every node has a lender and a control connection to every other."""
+        """Waits until every node has a lender, and every other as a member."""
         def all_up(status):
-            return status["lender"]["present"] and all(
-                peer["local"] or peer["control"] == "up" for peer in status["nodes"])
+            return status["lender"]["present"] and all(peer["member"] for peer in status["nodes"])
 
         self._on_all(lambda node: self.wait_status(node, all_up, timeout))
 

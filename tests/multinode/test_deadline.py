@@ -132,3 +132,28 @@ def test_swapoff_and_rmmod_end_with_a_silent_peer(cluster, silence, front_end):
     begun = time.monotonic()
     cluster.unload(n1)
     assert time.monotonic() - begun < 30
+
+
+def test_a_donor_away_for_hold_time_is_given_up(lab):
+    """It has ended the leases by then, so nothing waits for it any more; when it is back it is borrowed from anew."""
+    with ramster.Cluster(lab, ramster.configuration(lab, lend={"n3": "24M"}, hold_time="6s")) as cluster:
+        n1, n2 = lab["n1"], lab["n2"]
+        swapon(cluster, "swapdev")
+        with Hold(n1, 160) as hold:
+            before = cluster.wait_status(n1, lambda status: peer(status, "n2")["pages"] > 2000)
+            lab.cut("n1", "n2")
+            wait_state(cluster, "dead")
+            lost = cluster.counters(n1)["pages_lost"]
+            assert lost == pytest.approx(peer(before, "n2")["pages"], rel=0.3)
+            seen = hold.verify()
+            assert seen.wrong == 0 and 0 < seen.failed <= lost and seen.right > 0
+            assert max(seen.first_failed, seen.later_failed) < AT_ONCE
+            cluster.wait_status(n2, lambda status: status["lender"]["lent"] == 0)
+            lab.heal("n1", "n2")
+            cluster.wait_up()
+            hold.kill()
+        with Hold(n1, 160) as hold:
+            cluster.wait_status(n1, lambda status: peer(status, "n2")["pages"] > 1000)
+            hold.assert_right()
+            assert cluster.counters(n1)["pages_lost"] == lost
+            hold.end()

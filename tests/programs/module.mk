@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Programs that run in the lab's nodes: linked statically, as the nodes have few libraries.
+# Programs that run in the lab's nodes: linked statically, as the nodes have few libraries; those of corosync they have.
 
 NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer fulldisk nltest pagecheck pagehold redischeck)
-PROGRAMS += $(NODE_PROGRAMS)
+PROGRAMS += $(NODE_PROGRAMS) $(B)/tests/programs/badmember
 
 $(B)/tests/programs/fulldisk: $(B)/tests/programs/pages.o
 $(B)/tests/programs/pagecheck: $(B)/tests/programs/pages.o
@@ -14,3 +14,6 @@ $(B)/tests/programs/redischeck: $(B)/tests/programs/pages.o
 
 $(NODE_PROGRAMS): %: %.o
 	$(CC) $(ALL_CFLAGS) -static -o $@ $^ $(LDFLAGS)
+
+$(B)/tests/programs/badmember: %: %.o
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) -lcpg -lcorosync_common

@@ -190,6 +190,10 @@ static void bad_peers(void)
 	CASE(PEER_DEAD, EINVAL, v.missing = RAMSTER_A_LENDER_INSTANCE);
 	CASE(PEER_DEAD, ENOENT, v.node = NOWHERE);
 	CASE(PEER_DEAD, ENOENT, v.instance++);
+	CASE(PEER_AWAY, EINVAL, v.missing = RAMSTER_A_NODE);
+	CASE(PEER_AWAY, EINVAL, v.missing = RAMSTER_A_LENDER_INSTANCE);
+	CASE(PEER_AWAY, ENOENT, v.node = NOWHERE);
+	CASE(PEER_AWAY, ENOENT, v.instance++);
 }
 
 static void bad_connections(void)

@@ -194,6 +194,7 @@ static void test_values(void **state)
 		{ "\tnode_count = 0\n", "node_count = \"0\"" },
 		{ "\tnode_count = 256\n", "node_count = \"256\"" },
 		{ "\tmembership = paxos\n", "membership = \"paxos\"" },
+		{ "\tmembership = static, corosync\n", "membership = \"static, corosync\"" },
 		{ "\textent_size = 3M\n", "extent_size = \"3M\"" },
 		{ "\textent_size = 1M\n", "extent_size = \"1M\"" },
 		{ "\textent_size = 128M\n", "extent_size = \"128M\"" },
@@ -228,6 +229,10 @@ static void test_values(void **state)
 		snprintf(text, sizeof(text), CLUSTER "%s" N1, cluster[i].line);
 		bad(text, "f:", cluster[i].fragment);
 	}
+	snprintf(text, sizeof(text), CLUSTER "\tmembership = corosync\n" N1);
+	assert_int_equal(parse(text), 0);
+	assert_string_equal(conf.membership, "corosync");
+	bad(CLUSTER "\tmembership = corosync\n" NODE("n0", "0", "10.77.0.1", "7700"), "f:4:", "corosync's nodeid");
 	bad("cluster:\n\tname = a b\n" N1, "f:2:", "name = \"a b\"");
 	bad("cluster:\n\tname = ../x\n" N1, "f:2:", "name = \"../x\"");
 }

@@ -204,9 +204,9 @@ class Cluster:
     def address(self, node):
         return f"{self.base}.{node + 1}"
 
-    def write_conf(self, nodes=3, name="demo", lend="64M", more=""):
+    def write_conf(self, nodes=3, name="demo", lend="64M", more="", first=0):
         text = f"cluster:\n\tname = {name}\n{more}"
-        for i in range(nodes):
+        for i in range(first, nodes):
             text += f"node:\n\tname = n{i}\n\tnumber = {i}\n\taddress = {self.address(i)}\n\tport = {PORT}\n"
             text += f"\tcluster = {name}\n\tlend = {lend}\n"
         (self.path / "cluster.conf").write_text(text)
@@ -537,6 +537,30 @@ def test_reload(two):
     two.processes["d1"].send_signal(signal.SIGHUP)
     wait_for("it is refused", lambda: "restart ramsterd for that" in two.log("d1"))
     assert two.status(1)["cluster"] == "demo"
+    two.write_conf(more="\tmembership = corosync\n", first=1)
+    two.processes["d1"].send_signal(signal.SIGHUP)
+    wait_for("it is refused", lambda: two.log("d1").count("restart ramsterd for that") == 2)
+    assert two.status(1)["membership"] == "static"
+
+
+@pytest.mark.skipif(os.path.exists("/run/corosync.pid"), reason="this machine runs a corosync")
+def test_without_corosync(cluster):
+    """It starts before corosync does, counts nobody as a member, and says why."""
+    cluster.write_conf(more="\tmembership = corosync\n", first=1)
+    for i in (1, 2):
+        cluster.start_lender(i)
+        cluster.start_daemon(i)
+    wait_for("both are connected", lambda: (cluster.node(1, 1) or {}).get("control") == "up")
+    status = cluster.status(1)
+    assert status["membership"] == "corosync"
+    assert status["membership_state"].startswith("corosync does not answer (no connection: is it running?)")
+    assert status["verdict"].startswith("degraded: corosync does not answer")
+    assert (status["nodes"][1]["member"], status["nodes"][1]["reason"]) == (False, "corosync does not answer")
+    assert status["nodes"][1]["free"] == 0  # what nodes offer is corosync's to carry
+    assert "no member" in cluster.tool(1, "nodes").stdout
+    wait_for("it tries again", lambda: cluster.status(1)["uptime_ms"] > 3000)
+    assert cluster.log("d1").count("corosync does not answer") == 1
+    assert cluster.stop("d1") == 0
 
 
 def start_one(cluster, **conf):

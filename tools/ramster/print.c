@@ -116,6 +116,7 @@ void print_details(FILE *out, const Ramster__Status *s)
 	char a[PRINT_AMOUNT_LEN];
 
 	fprintf(out, "node             %s of cluster %s\n", s->node, s->cluster);
+	fprintf(out, "membership       %s%s%s\n", s->membership, *s->membership_state ? ": " : "", s->membership_state);
 	fprintf(out, "front ends       ");
 	for (size_t i = 0; i < s->n_frontends; i++)
 		fprintf(out, "%s%s", i ? ", " : "", s->frontends[i]);
@@ -148,6 +149,11 @@ static const char *data_name(const Ramster__NodeStatus *node)
 	return (unsigned int)node->data < 5 ? names[node->data] : "?";
 }
 
+static const char *state_name(const Ramster__NodeStatus *node)
+{
+	return !strcmp(node->control, "up") && !node->member ? "no member" : node->control;
+}
+
 void print_nodes(FILE *out, const Ramster__Status *s)
 {
 	char free[PRINT_AMOUNT_LEN], lent[PRINT_AMOUNT_LEN], space[PRINT_AMOUNT_LEN];
@@ -162,7 +168,7 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 
 		snprintf(address, sizeof(address), "%s:%u", n->address, n->port);
 		fprintf(out, "%3u %-12s %-21s %-10s %10s %10s  ", n->number, n->name, address,
-			n->local ? "this node" : n->control,
+			n->local ? "this node" : state_name(n),
 			n->draining    ? "drains"
 			: n->borrowing ? "borrows"
 				       : print_bytes(free, n->free),
