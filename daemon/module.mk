@@ -28,7 +28,7 @@ $(B)/tests/unit/test_lend_policy: $(addprefix $(B)/,tests/unit/test_lend_policy.
 $(B)/tests/unit/test_settings: $(addprefix $(B)/,tests/unit/test_settings.o daemon/settings.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_number: $(addprefix $(B)/,tests/unit/test_number.o daemon/number.o daemon/log.o)
 $(B)/tests/unit/test_group: $(addprefix $(B)/,tests/unit/test_group.o daemon/group.o daemon/offer.o daemon/conf.o \
-	daemon/log.o) $(proto_object)
+	daemon/conf_key.o daemon/log.o) $(proto_object)
 $(B)/tests/unit/test_group: LDLIBS := -lprotobuf-c
 $(B)/tests/unit/test_control: $(addprefix $(B)/,tests/unit/test_control.o daemon/control.o daemon/frame.o \
 	daemon/transport.o) $(proto_object)

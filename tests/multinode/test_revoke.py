@@ -10,7 +10,7 @@ import labnet
 import ramster
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"])
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"], mtu=65000)
 
 MIB = 1 << 20
 GIVE_BACK_SECONDS = 5
