@@ -64,11 +64,30 @@ static bool read_pressure(struct lend_reading *reading)
 	return reading->psi;
 }
 
+/* What of its memory the lender has on swap. */
+static uint64_t read_swapped(pid_t pid)
+{
+	unsigned long long kib = 0;
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = pid ? fopen(path, "re") : NULL;
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmSwap: %llu kB", &kib) == 1)
+			break;
+	fclose(file);
+	return kib << 10;
+}
+
 static struct lend_reading take_reading(const struct ramsterd *d, uint64_t lent)
 {
 	struct lend_reading reading = {
 		.now_ms = uv_now(d->loop),
 		.lent = lent,
+		.swapped = read_swapped(sidedoor_pid(d->door)),
 		.borrowing = lend_borrowing(d),
 	};
 

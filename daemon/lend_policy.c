@@ -88,7 +88,7 @@ static struct target aim(const struct lend_settings *s, const struct lend_readin
 	uint64_t reserve = lend_policy_reserve(s, r->total);
 	struct target t = { .slack = max(min(reserve, automatic_reserve(r->total)) / SLACK_SHARE, s->extent_size) };
 
-	t.room = (int64_t)min(r->lent + r->available, r->total) - (int64_t)reserve;
+	t.room = (int64_t)min(less(r->lent, r->swapped) + r->available, r->total) - (int64_t)reserve;
 	t.bytes = t.room > 0 ? min(t.room, s->most) : 0;
 	return t;
 }

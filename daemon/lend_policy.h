@@ -2,7 +2,8 @@
 /*
  * lend_policy - how much of a node's memory may be lent, and how much of what is lent is wanted back. Pure.
  *
- * What could be lent is what would be available without the lender, less a reserve. The limit follows it down at once
+ * What could be lent is what would be available without the lender, less a reserve; lent memory that the kernel has
+ * swapped out is not there to be lent. The limit follows it down at once
  * and up slowly: at most a sixteenth of all memory a second, and not before memory was neither short nor waited for
  * (PSI) for some seconds. Differences below a quarter of the reserve change nothing, so that it does not flap.
  */
@@ -26,6 +27,7 @@ struct lend_reading {
 	uint64_t total; /* MemTotal, bytes */
 	uint64_t available; /* MemAvailable, bytes */
 	uint64_t lent; /* bytes */
+	uint64_t swapped; /* bytes of what is lent that are on this node's own swap; 0: none, or not known */
 	bool borrowing; /* it has pages with others */
 	bool psi; /* the next two are known */
 	uint32_t psi_avg10; /* "some" of memory, hundredths of a percent */

@@ -268,6 +268,14 @@ const struct lender_status *sidedoor_status(const struct sidedoor *door)
 	return door->known ? &door->status : NULL;
 }
 
+pid_t sidedoor_pid(const struct sidedoor *door)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return door->known && !getsockopt(door->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ? cred.pid : 0;
+}
+
 static void on_retry_closed(uv_handle_t *handle)
 {
 	free(handle->data);

@@ -7,6 +7,7 @@
 #define _RAMSTER_SIDEDOOR_H
 
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "proto/lender.h"
@@ -49,6 +50,9 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 
 /* The lender's status as of its last answer; NULL while there is no lender. */
 const struct lender_status *sidedoor_status(const struct sidedoor *door);
+
+/* The lender's process, or 0 while there is none or it is not known. */
+pid_t sidedoor_pid(const struct sidedoor *door);
 
 /* Stops; the lender goes on. Open calls are answered -ENOTCONN. NULL is fine. */
 void sidedoor_free(struct sidedoor *door);

@@ -227,6 +227,25 @@ static void test_little_to_lend(void **state)
 	assert_int_equal(decision.limit, 0);
 }
 
+/* Swapping lent memory out makes memory available, but nothing that could be lent. */
+static void test_swapped_out(void **state)
+{
+	decide();
+	lend(decision.limit);
+	reading.available = RESERVE / 2;
+	reading.available += 100 * MIB;
+	reading.swapped = 100 * MIB;
+	seconds(1);
+	assert_int_equal(decision.revoke, RESERVE / 2);
+	reading.available = 300 * MIB; /* its others have ended: what is on swap may stay there */
+	seconds(1);
+	assert_int_equal(decision.revoke, 0);
+	reading.swapped = UINT64_MAX; /* not of this moment */
+	reading.available = 0;
+	seconds(1);
+	assert_int_equal(decision.revoke, reading.lent);
+}
+
 static void test_pressure_holds_down(void **state)
 {
 	uint64_t before;
@@ -383,6 +402,7 @@ int main(void)
 		TEST(test_no_flapping),
 		TEST(test_takes_back_what_is_missing),
 		TEST(test_little_to_lend),
+		TEST(test_swapped_out),
 		TEST(test_pressure_holds_down),
 		TEST(test_pressure_takes_back),
 		TEST(test_stall),
