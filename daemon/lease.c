@@ -15,7 +15,7 @@
 #include "daemon/peer.h"
 #include "daemon/placement.h"
 
-#define ASK_MAX 16 /* extents in one request: the lender has to clear them all before it answers */
+#define ASK_MAX 8 /* extents in one request: the lender has to clear them all before it answers */
 #define AHEAD_SHARE 8 /* of what is used: leased beyond the need, so that who grows need not ask all the time */
 #define ASK_WAIT_MS 5000 /* a request without an answer by then is not counted on any more */
 #define REST_MS 2000 /* after a donor had nothing */

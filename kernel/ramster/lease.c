@@ -280,9 +280,10 @@ static struct lease *lease_to_mark(void)
 	return empty ?: full;
 }
 
-void lease_mark(void)
+bool lease_mark(void)
 {
 	struct lease *lease;
+	bool marked = false;
 
 	do {
 		spin_lock(&extents_lock);
@@ -290,7 +291,9 @@ void lease_mark(void)
 		if (lease)
 			lease_set_leaving(lease, !lease->leaving);
 		spin_unlock(&extents_lock);
+		marked |= !!lease;
 	} while (lease);
+	return marked;
 }
 
 /* ---- Dying ---- */

@@ -68,8 +68,10 @@ void lease_keep(struct r2net_peer *peer, unsigned int keep);
 
 /**
  * lease_mark - choose which leases leave, and which stay after all, so that each peer's lease_keep() comes true
+ *
+ * Returns whether there was something to choose.
  */
-void lease_mark(void);
+bool lease_mark(void);
 
 /**
  * lease_peer_dead - a peer's memory is gone

@@ -19,12 +19,13 @@
 #include "fetch.h"
 #include "move.h"
 #include "netlink.h"
+#include "remotify.h"
 #include "tmem.h"
 #include "zcache.h"
 
-#define NR_JOBS 4 /* extents that move at a time */
+#define NR_JOBS 8 /* extents that move at a time */
 #define RETRY HZ /* after a failure */
-#define HOME_AFTER HZ /* in which ramsterd may find another lender */
+#define HOME_AFTER (2 * HZ) /* in which ramsterd may find another lender */
 #define HOME_READS 4 /* under way while pages come home */
 #define HOME_WAIT HZ
 #define HOME_PAGES R2NET_MAX_ITEMS
@@ -539,7 +540,9 @@ static bool move_some(void)
 	bool did = false;
 	unsigned int i;
 
-	lease_mark();
+	/* Their pages want room elsewhere. */
+	if (lease_mark() && remotify_need())
+		netlink_event_need(remotify_need());
 	did |= extent_compose();
 	did |= extent_set_right();
 	for (i = 0; i < NR_JOBS; i++) {

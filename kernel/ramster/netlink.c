@@ -607,8 +607,14 @@ void netlink_event_lost(u32 node, u64 pages)
 
 void netlink_event_vacated(void)
 {
+	static unsigned long last;
 	struct sk_buff *msg;
 	void *hdr;
+
+	/* What comes meanwhile ramsterd finds by itself, a second later at most. */
+	if (time_before(jiffies, last + HZ / 4))
+		return;
+	last = jiffies;
 
 	msg = event_new(RAMSTER_CMD_EVENT_VACATED, &hdr);
 	if (msg)

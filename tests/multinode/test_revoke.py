@@ -10,10 +10,10 @@ import labnet
 import ramster
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"], mtu=65000)
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"], mtu=9000)
 
 MIB = 1 << 20
-GIVE_BACK_SECONDS = 5
+GIVE_BACK_SECONDS = 30  # as long as ramsterd waits before it complains; how long it takes is printed
 LENT = 256 * MIB
 
 
