@@ -111,6 +111,11 @@ void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)
 	ramsterd_tick_soon(peer->d);
 }
 
+void giveback_forget(struct peer *peer)
+{
+	peer->borrow.revoked = false;
+}
+
 void giveback_evict(struct ramsterd *d, bool on)
 {
 	if (on == d->evict)

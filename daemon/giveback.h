@@ -22,6 +22,9 @@ void giveback_tick(struct ramsterd *d);
 /* The donor says how many leases of its may stay. */
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke);
 
+/* A new session: the donor has not said so yet. */
+void giveback_forget(struct peer *peer);
+
 /* Brings all of this node's pages home, and borrows nothing, until it is switched off. */
 void giveback_evict(struct ramsterd *d, bool on);
 

@@ -53,6 +53,7 @@ static void enter_idle(struct peer *peer, enum peer_state from, const char *why)
 static void enter_up(struct peer *peer)
 {
 	peer->session = ++peer->d->sessions;
+	giveback_forget(peer);
 	peer->retry_ms = PEER_RETRY_MIN_MS;
 	peer->silent = 0;
 	peer->reason[0] = 0;

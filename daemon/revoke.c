@@ -25,7 +25,7 @@ struct lent_to {
 	uint32_t leases; /* of the last walk */
 	uint64_t bytes;
 	uint32_t keep;
-	uint64_t session; /* in which it was told so; 0: not yet */
+	uint64_t session; /* in which it was told so */
 };
 
 struct revoke {
@@ -121,7 +121,6 @@ static void tell(struct revoke *revoke, struct peer *peer)
 
 	if (peer->state != PEER_UP || !lender)
 		return;
-	owner->session = peer->session;
 	body.owner_instance = peer->offer.owner_instance;
 	body.lender_instance = lender->instance;
 	body.keep = owner->keep;
@@ -170,10 +169,12 @@ void revoke_decide(struct revoke *revoke)
 	}
 	for_each_peer(revoke->d, peer)
 	{
-		const struct lent_to *owner = &revoke->owners[peer->node.number];
+		struct lent_to *owner = &revoke->owners[peer->node.number];
 
-		if (owner->keep != before[peer->node.number] || owner->session != peer->session)
+		/* An owner begins each session with all that it has. */
+		if (owner->keep != (owner->session == peer->session ? before[peer->node.number] : KEEP_ALL))
 			tell(revoke, peer);
+		owner->session = peer->session;
 	}
 }
 

@@ -19,7 +19,7 @@
 	X(stores_raw) /* of these, pages that did not compress and are kept whole */                                   \
 	X(stores_refused) /* pages not taken: no room or no memory; each try counts */                                 \
 	X(stores_huge) /* huge pages not taken */                                                                      \
-	X(stores_lent) /* of these, pages of this node's lender, which stay here */                                     \
+	X(stores_lent) /* of these, pages of this node's lender, which stay here */                                    \
 	X(stores_backing) /* pages sent to swapdev's backing device */                                                 \
 	X(stores_deferred) /* swapdev writes that went on in the worker */                                             \
 	X(loads_local) /* pages decompressed from local RAM */                                                         \
@@ -48,7 +48,7 @@
 	X(malformed_answers) /* answers that ended their connection */                                                 \
 	X(bad_checksums) /* pages that came back with other bytes than were sent */                                    \
 	X(stale_slots) /* items that the lender answered with ESTALE, ERANGE */                                        \
-	X(pages_lost) /* remote pages that went with their lender or its lease */                                        \
+	X(pages_lost) /* remote pages that went with their lender or its lease */                                      \
 	X(pages_home) /* remote pages brought home */                                                                  \
 	X(extents_moved) /* extents whose bytes were copied to another lender */
 

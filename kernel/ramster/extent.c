@@ -327,14 +327,14 @@ static unsigned int peer_spare(const struct r2net_peer *peer)
 	return peer->space.nr - peer->space.backing;
 }
 
-/* A free lease of the peer that has most of them, but not of @not; NULL if there is none. @size: 0 = any */
-static struct lease *spare_lease(const struct r2net_peer * not, u32 size)
+/* A free lease of the peer that has most of them, but not of @avoid; NULL if there is none. @size: 0 = any */
+static struct lease *spare_lease(const struct r2net_peer *avoid, u32 size)
 {
 	struct lease *lease, *best = NULL;
 
 	lockdep_assert_held(&extents_lock);
 	list_for_each_entry(lease, &extent_leases, link) {
-		if (!lease_is_free(lease) || lease->peer == not || (size && lease->size != size))
+		if (!lease_is_free(lease) || lease->peer == avoid || (size && lease->size != size))
 			continue;
 		if (!best || peer_spare(lease->peer) > peer_spare(best->peer))
 			best = lease;

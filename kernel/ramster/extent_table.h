@@ -152,6 +152,9 @@ unsigned int slot_block_owners(struct extent *extent, unsigned int number, unsig
 /* The lease ends here if nothing holds it. */
 void lease_put(struct lease *lease);
 
+/* Whether its lender answers, and no failure with it was just now. */
+bool lease_may_try(const struct lease *lease);
+
 /* Whether a lease can back an extent from now on. */
 bool lease_is_free(const struct lease *lease);
 

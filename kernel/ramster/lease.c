@@ -34,6 +34,12 @@ bool lease_is_free(const struct lease *lease)
 	return !lease->extent && !lease->pins && !lease->leaving && !lease->dead;
 }
 
+bool lease_may_try(const struct lease *lease)
+{
+	return !lease->dead && READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP &&
+	       (!lease->retry || time_after_eq(jiffies, lease->retry));
+}
+
 static void lease_free(struct lease *lease)
 {
 	lockdep_assert_held(&extents_lock);

@@ -16,19 +16,14 @@
 
 #include "counters.h"
 #include "extent_table.h"
-#include "fetch.h"
+#include "home.h"
 #include "move.h"
 #include "netlink.h"
 #include "remotify.h"
-#include "tmem.h"
-#include "zcache.h"
 
 #define NR_JOBS 8 /* extents that move at a time */
 #define RETRY HZ /* after a failure */
 #define HOME_AFTER (2 * HZ) /* in which ramsterd may find another lender */
-#define HOME_READS 4 /* under way while pages come home */
-#define HOME_WAIT HZ
-#define HOME_PAGES R2NET_MAX_ITEMS
 
 enum job_state {
 	JOB_IDLE,
@@ -292,12 +287,6 @@ static bool job_go_on(struct job *job)
 
 /* ---- Which extent goes where ---- */
 
-static bool lease_may_try(const struct lease *lease)
-{
-	return !lease->dead && READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP &&
-	       (!lease->retry || time_after_eq(jiffies, lease->retry));
-}
-
 /* Whether an extent with these legs may have another one with that peer. */
 static bool extent_may_have(const struct extent *extent, const struct r2net_peer *peer)
 {
@@ -447,90 +436,6 @@ static bool extent_set_right(void)
 	return group;
 }
 
-/* ---- Home ---- */
-
-/* Asks for those at the beginning of @owners that are of one pool. Returns how many. */
-static unsigned int owners_home(const struct extent_owner *owners, unsigned int nr)
-{
-	struct tmem_pool *pool = tmem_pool_find(owners[0].pool);
-	u32 indices[HOME_PAGES];
-	unsigned int i;
-
-	for (i = 0; i < nr && owners[i].pool == owners[0].pool; i++)
-		indices[i] = owners[i].index;
-	if (pool) {
-		fetch_home(pool, indices, i);
-		tmem_pool_put(pool);
-	}
-	return i;
-}
-
-/* Asks for up to @max pages of a block. Returns how many, and in @goes_on whether it makes sense to ask for more. */
-static unsigned int block_home(struct extent *extent, unsigned int block, unsigned int max, bool *goes_on)
-{
-	struct extent_owner owners[HOME_PAGES];
-	unsigned int slot = 0, nr, i, asked = 0;
-
-	while (*goes_on && asked < max) {
-		nr = slot_block_owners(extent, block, &slot, owners, min_t(unsigned int, HOME_PAGES, max - asked));
-		if (!nr)
-			break;
-		for (i = 0; i < nr;)
-			i += owners_home(&owners[i], nr - i);
-		asked += nr;
-		*goes_on = fetch_home_wait(HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
-	}
-	return asked;
-}
-
-/* Brings up to @max pages of a held extent home, as far as there is room, and lets go of it. Returns how many it asked for. */
-static unsigned int extent_home(struct extent *extent, unsigned int max)
-{
-	bool goes_on = !zcache_full();
-	unsigned int block, i, asked = 0;
-
-	for (block = 0; block < extent_nr_blocks(extent) && goes_on; block++)
-		asked += block_home(extent, block, max - asked, &goes_on);
-	fetch_home_wait(0, HOME_WAIT);
-	spin_lock(&extents_lock);
-	extent->held = false;
-	for (i = 0; i < extent->nr_legs; i++)
-		extent->legs[i]->retry = extent->pages ? jiffies + RETRY : 0;
-	extent_settle(extent);
-	spin_unlock(&extents_lock);
-	netlink_event_vacated();
-	return asked;
-}
-
-/* The extent with the fewest pages, held; NULL if there are none. */
-static struct extent *emptiest_extent(void)
-{
-	struct extent *best = NULL;
-	struct lease *lease;
-
-	spin_lock(&extents_lock);
-	list_for_each_entry(lease, &extent_leases, link)
-		if (lease->extent && lease->extent->pages && !lease->extent->held && lease_may_try(lease) &&
-		    (!best || lease->extent->pages < best->pages))
-			best = lease->extent;
-	if (best) {
-		best->held = true;
-		extent_settle(best);
-	}
-	spin_unlock(&extents_lock);
-	return best;
-}
-
-/* Brings as many pages home as move_home() wants. */
-static void repatriate(void)
-{
-	unsigned int wanted = xchg(&home_wanted, 0);
-	struct extent *extent;
-
-	while (wanted && !zcache_above_low() && (extent = emptiest_extent()))
-		wanted -= min(wanted, extent_home(extent, wanted));
-}
-
 /* ---- The thread ---- */
 
 /* Does what can be done now. Returns whether something was. */
@@ -550,13 +455,13 @@ static bool move_some(void)
 
 		homeless = job->state == JOB_IDLE ? job_find(job) : NULL;
 		if (homeless)
-			did |= extent_home(homeless, UINT_MAX);
+			did |= home_extent(homeless, UINT_MAX);
 		/* Pairs with that of job_block_over(). */
 		if (smp_load_acquire(&job->state) == JOB_READY)
 			did |= job_go_on(job);
 	}
 	if (READ_ONCE(home_wanted))
-		repatriate();
+		home_some(xchg(&home_wanted, 0));
 	return did;
 }
 
@@ -583,6 +488,7 @@ static int move_thread(void *unused)
 	}
 	/* All lenders are dead by now, so that what is under way ends. */
 	for (i = 0; i < NR_JOBS; i++) {
+		/* Pairs with that of job_block_over(). */
 		wait_event_idle(wake, smp_load_acquire(&jobs[i].state) != JOB_BUSY);
 		jobs[i].err = -ESHUTDOWN;
 		if (jobs[i].state == JOB_READY)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * netlink.c - takes ramsterd's commands, answers its questions, and sends it events.
+ * netlink.c - takes ramsterd's commands and answers its questions; its events are netlink_event.c's.
  *
  * No command waits for a peer. Every command holds r2net_peers_lock while it works on a peer.
  */
@@ -26,7 +26,6 @@
 #define DEADLINE_MAX_MS 60000
 #define SLOW_DEADLINE_MAX_MS 600000
 
-static struct genl_family family;
 static u64 instance; /* of this load of the module */
 
 static const struct nla_policy policy[RAMSTER_A_MAX + 1] = {
@@ -110,7 +109,7 @@ static int cmd_status_get(struct sk_buff *skb, struct genl_info *info)
 
 	if (!msg)
 		return -ENOMEM;
-	hdr = genlmsg_put_reply(msg, info, &family, 0, RAMSTER_CMD_STATUS_GET);
+	hdr = genlmsg_put_reply(msg, info, &netlink_family, 0, RAMSTER_CMD_STATUS_GET);
 	if (!hdr || nla_put_u64_64bit(msg, RAMSTER_A_INSTANCE, instance, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_NEED, remotify_need(), RAMSTER_A_PAD) ||
 	    nla_put_u32(msg, RAMSTER_A_FRONTENDS, frontends()) || put_counters(msg)) {
@@ -324,7 +323,7 @@ static int cmd_lease_return(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(peer);
 	}
 	nr = lease_return(peer, leases, nr);
-	hdr = genlmsg_put_reply(msg, info, &family, 0, RAMSTER_CMD_LEASE_RETURN);
+	hdr = genlmsg_put_reply(msg, info, &netlink_family, 0, RAMSTER_CMD_LEASE_RETURN);
 	err = hdr ? put_leases(msg, peer, 0, leases, nr) : -EMSGSIZE;
 	r2net_peers_unlock();
 	if (err) {
@@ -423,7 +422,7 @@ static int dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (i++ < cb->args[0])
 			continue;
-		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &netlink_family, NLM_F_MULTI,
 				  RAMSTER_CMD_PEER_GET);
 		if (!hdr)
 			break;
@@ -461,7 +460,7 @@ static bool dump_peer_conns(struct sk_buff *skb, struct netlink_callback *cb, st
 	list_for_each_entry(conn, &peer->conns, link) {
 		if ((*i)++ < cb->args[0])
 			continue;
-		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &netlink_family, NLM_F_MULTI,
 				  RAMSTER_CMD_CONN_GET);
 		room = hdr && !put_conn(skb, conn);
 		if (!room) {
@@ -498,7 +497,7 @@ static bool dump_peer_leases(struct sk_buff *skb, struct netlink_callback *cb, s
 	void *hdr;
 
 	while ((nr = lease_list(peer, &from, &size, leases, ARRAY_SIZE(leases)))) {
-		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &netlink_family, NLM_F_MULTI,
 				  RAMSTER_CMD_LEASE_GET);
 		if (!hdr)
 			return false;
@@ -530,97 +529,6 @@ static int dump_leases(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-/* Begins an event; NULL if nobody listens. */
-static struct sk_buff *event_new(u8 cmd, void **hdr)
-{
-	struct sk_buff *msg;
-
-	if (!genl_has_listeners(&family, &init_net, 0))
-		return NULL;
-	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_NOWAIT | __GFP_NOWARN);
-	if (!msg)
-		return NULL;
-	*hdr = genlmsg_put(msg, 0, 0, &family, 0, cmd);
-	if (*hdr)
-		return msg;
-	nlmsg_free(msg);
-	return NULL;
-}
-
-static void event_send(struct sk_buff *msg, void *hdr, int err)
-{
-	if (err) {
-		nlmsg_free(msg);
-		return;
-	}
-	genlmsg_end(msg, hdr);
-	genlmsg_multicast(&family, msg, 0, 0, GFP_NOWAIT | __GFP_NOWARN);
-}
-
-void netlink_event_need(u64 bytes)
-{
-	static unsigned long last;
-	struct sk_buff *msg;
-	void *hdr;
-
-	/* ramsterd also asks by itself: a hint now and then is enough. */
-	if (time_before(jiffies, last + HZ / 10))
-		return;
-	last = jiffies;
-	msg = event_new(RAMSTER_CMD_EVENT_NEED, &hdr);
-	if (msg)
-		event_send(msg, hdr, nla_put_u64_64bit(msg, RAMSTER_A_NEED, bytes, RAMSTER_A_PAD));
-}
-
-void netlink_event_conn_down(u32 node, u32 conn)
-{
-	struct sk_buff *msg;
-	void *hdr;
-
-	msg = event_new(RAMSTER_CMD_EVENT_CONN_DOWN, &hdr);
-	if (msg)
-		event_send(msg, hdr, nla_put_u32(msg, RAMSTER_A_NODE, node) ?: nla_put_u32(msg, RAMSTER_A_CONN, conn));
-}
-
-void netlink_event_peer(u32 node, enum ramster_nl_peer_state state)
-{
-	struct sk_buff *msg;
-	void *hdr;
-
-	msg = event_new(RAMSTER_CMD_EVENT_PEER, &hdr);
-	if (msg)
-		event_send(msg, hdr,
-			   nla_put_u32(msg, RAMSTER_A_NODE, node) ?: nla_put_u32(msg, RAMSTER_A_STATE, state));
-}
-
-void netlink_event_lost(u32 node, u64 pages)
-{
-	struct sk_buff *msg;
-	void *hdr;
-
-	msg = event_new(RAMSTER_CMD_EVENT_LOST, &hdr);
-	if (msg)
-		event_send(msg, hdr,
-			   nla_put_u32(msg, RAMSTER_A_NODE, node)
-				   ?: nla_put_u64_64bit(msg, RAMSTER_A_PAGES, pages, RAMSTER_A_PAD));
-}
-
-void netlink_event_vacated(void)
-{
-	static unsigned long last;
-	struct sk_buff *msg;
-	void *hdr;
-
-	/* What comes meanwhile ramsterd finds by itself, a second later at most. */
-	if (time_before(jiffies, last + HZ / 4))
-		return;
-	last = jiffies;
-
-	msg = event_new(RAMSTER_CMD_EVENT_VACATED, &hdr);
-	if (msg)
-		event_send(msg, hdr, 0);
-}
-
 static const struct genl_small_ops ops[] = {
 	{ .cmd = RAMSTER_CMD_STATUS_GET, .doit = cmd_status_get, .flags = GENL_ADMIN_PERM },
 	{ .cmd = RAMSTER_CMD_PEER_SET, .doit = cmd_peer_set, .flags = GENL_ADMIN_PERM },
@@ -640,7 +548,7 @@ static const struct genl_small_ops ops[] = {
 
 static const struct genl_multicast_group groups[] = { { .name = RAMSTER_NL_EVENTS } };
 
-static struct genl_family family __ro_after_init = {
+struct genl_family netlink_family __ro_after_init = {
 	.name = RAMSTER_NL_NAME,
 	.version = RAMSTER_NL_VERSION,
 	.maxattr = RAMSTER_A_MAX,
@@ -658,10 +566,10 @@ int netlink_init(void)
 	do {
 		get_random_bytes(&instance, sizeof(instance));
 	} while (!instance);
-	return genl_register_family(&family);
+	return genl_register_family(&netlink_family);
 }
 
 void netlink_exit(void)
 {
-	genl_unregister_family(&family);
+	genl_unregister_family(&netlink_family);
 }

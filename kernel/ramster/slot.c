@@ -169,7 +169,7 @@ static void slot_pin_leg(struct block *block, struct lease *lease, struct extent
 }
 
 /* The leg to read from: one whose peer answers, if there is one. */
-static struct lease *slot_leg(const struct extent *extent, const struct r2net_peer *with, u32 not )
+static struct lease *slot_leg(const struct extent *extent, const struct r2net_peer *with, u32 avoid)
 {
 	struct lease *lease, *best = NULL;
 	unsigned int i;
@@ -177,7 +177,7 @@ static struct lease *slot_leg(const struct extent *extent, const struct r2net_pe
 	lockdep_assert_held(&extents_lock);
 	for (i = 0; i < extent->nr_legs; i++) {
 		lease = extent->legs[i];
-		if ((with && lease->peer != with) || lease->serial == not )
+		if ((with && lease->peer != with) || lease->serial == avoid)
 			continue;
 		if (!best || READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP)
 			best = lease;
@@ -284,7 +284,7 @@ void slot_free(void *entry)
 	spin_unlock(&extents_lock);
 }
 
-int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 not, struct extent_slot *slot)
+int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 avoid, struct extent_slot *slot)
 {
 	struct remote_location loc = entry_location(entry);
 	const struct block_owner *have;
@@ -296,7 +296,7 @@ int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *wi
 	block = entry_block(&loc);
 	have = &block->owners[loc.slot];
 	if (have->pool == owner.pool && block_owner_index(have) == owner.index) {
-		lease = slot_leg(block->extent, with, not );
+		lease = slot_leg(block->extent, with, avoid);
 		err = with && block->extent->nr_legs ? -EXDEV : -EIO;
 	}
 	if (lease) {
@@ -381,11 +381,10 @@ int slot_block_pin(struct extent *extent, unsigned int number, struct lease *fro
 	*pieces = 0;
 	spin_lock(&extents_lock);
 	block = extent->blocks[number];
-	if (block && block->used - block->freed != block->pages) {
+	if (block && block->used - block->freed != block->pages)
 		err = -EAGAIN;
-	} else if (block) {
+	else if (block)
 		*pieces = block_pieces(block);
-	}
 	if (*pieces) {
 		block->pins += 2;
 		from->pins++;

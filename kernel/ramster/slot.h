@@ -77,12 +77,13 @@ void slot_free(void *entry);
  * @entry: from the index, whose xa_lock is held
  * @owner: the page that the slot must belong to
  * @with: the peer to read it from; or NULL, and the best is chosen
- * @not: the serial of a lease from which it is not to be read; 0: none
+ * @avoid: the serial of a lease from which it is not to be read; 0: none
  * @slot: where its place is left, with one leg
  *
  * Returns 0; -EIO if no lender has it or the slot is another page's; -EXDEV if @with does not have it.
  */
-int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 not, struct extent_slot *slot);
+int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 avoid,
+	     struct extent_slot *slot);
 
 /* Ends one pin of slot_alloc() or slot_pin(). */
 void slot_unpin(void *entry, struct lease *lease);

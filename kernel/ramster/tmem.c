@@ -173,7 +173,7 @@ static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 	xa_lock(&pool->pages);
 	entry = xa_load(&pool->pages, index);
 	if (entry_is_remote(entry)) {
-		err = slot_pin(entry, tmem_owner(pool, index), NULL, load->not, &slot);
+		err = slot_pin(entry, tmem_owner(pool, index), NULL, load->avoid, &slot);
 	} else if (entry_is_zpage(entry)) {
 		zpage = entry;
 		/* That state begins and ends under this lock. */
@@ -212,7 +212,7 @@ bool tmem_load_again(struct tmem_load *load, u32 lease)
 {
 	if (++load->tries >= LOAD_TRIES)
 		return false;
-	load->not = lease;
+	load->avoid = lease;
 	tmem_load(load);
 	return true;
 }

@@ -47,7 +47,7 @@ struct tmem_load {
 
 	/* 0 at first. */
 	struct list_head link;
-	u32 not ; /* the lease from which it could not be had */
+	u32 avoid; /* the lease from which it could not be had */
 	u8 tries; /* that failed */
 };
 

@@ -140,7 +140,8 @@ static const char *return_leases(struct peer *peer, unsigned int count)
 static int setup(void **state)
 {
 	for (unsigned int i = 0; i < 2; i++) {
-		peers[i] = (struct peer){ .d = &d, .node.number = i, .state = PEER_UP, .session = i + 1 };
+		peers[i] =
+			(struct peer){ .d = &d, .node.number = i, .state = PEER_UP, .member = true, .session = i + 1 };
 		peers[i].offer.owner_instance = 10 + i;
 		d.peers[i] = &peers[i];
 	}

@@ -26,6 +26,7 @@ MIB = 1 << 20
 
 # Members of Message, by their numbers in ramster.proto.
 HELLO, REFUSE, PING, ADVERTISE, REQUEST, GRANT, RETURN, LIST, LEASES = range(1, 10)
+REVOKE = 10
 
 
 def varint(n):
@@ -677,11 +678,13 @@ def test_lend_below_what_is_lent(two):
     assert result.returncode == 0
     assert "40 MiB are lent, more than the 16 MiB of lend: nothing new until they are back" in result.stdout
     wait_for("it is wanted back", lambda: two.status(1)["lender"]["wanted_back"] == 24 * MIB)
+    assert owner.expect(REVOKE)[3] == [4]
     assert sorted(owner.leases()) == sorted(grant[2])
     assert owner.lease(1)[1] == [2] and two.node(1, 1)["free"] == 0  # FULL
     assert "24.0 MiB wanted back" in two.tool(1, "status").stdout
     owner.give_back(grant, grant[2][:7])
     wait_for("there is room again", lambda: two.node(1, 1)["free"] == 4 * MIB)
+    assert owner.expect(REVOKE)[3] == [0xFFFFFFFF]
     assert len(owner.lease(5)[2]) == 1
     wait_for("nothing is wanted back", lambda: two.status(1)["lender"]["wanted_back"] == 0)
 
