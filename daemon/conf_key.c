@@ -36,6 +36,8 @@ static const struct conf_key cluster_keys[] = {
 	{ "allocator", CONF_KIND_CHOICE, CLUSTER(allocator), .expected = "zbud, zsmalloc" },
 	{ "local_max_percent", CONF_KIND_NUMBER, CLUSTER(local_max_percent), 1, 50, .expected = "1 ... 50" },
 	{ "remotify_percent", CONF_KIND_NUMBER, CLUSTER(remotify_percent), 1, 50, .expected = "1 ... 50" },
+	{ "restore_after", CONF_KIND_TIME, CLUSTER(restore_after_ms), 1000, 3600 * 1000,
+	  .expected = "a time from 1s to 1h" },
 	{ "copies", CONF_KIND_NUMBER, CLUSTER(copies), 1, 2, .expected = "1 or 2" },
 	{ "low_water", CONF_KIND_SIZE, CLUSTER(low_water), 1U << 20, 1ULL << 40, .multiple = 1U << 20,
 	  .expected = "a multiple of 1M from 1M to 1T" },

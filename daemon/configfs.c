@@ -205,5 +205,6 @@ void configfs_set_parameters(const struct conf *conf)
 		err = set_number("local_max_percent", conf->local_max_percent);
 	report("local_max_percent", err);
 	report("copies", set_number("copies", conf->copies));
+	report("restore_after", set_number("restore_after", conf->restore_after_ms / 1000));
 	report("low_water_mb", set_number("low_water_mb", conf->low_water >> 20));
 }

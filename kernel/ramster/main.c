@@ -36,6 +36,7 @@ static unsigned int remotify_percent = 40;
 static unsigned int local_max_percent = 50;
 static unsigned int low_water_mb = 32;
 static unsigned int copies = 1;
+static unsigned int restore_after = 60;
 
 static int compressor_set(const char *value, const struct kernel_param *kp)
 {
@@ -110,6 +111,19 @@ static const struct kernel_param_ops copies_ops = { .set = copies_set, .get = pa
 module_param_cb(copies, &copies_ops, &copies, 0644);
 MODULE_PARM_DESC(copies, "how many peers have each remote page: 1 (default) or 2");
 
+static int restore_after_set(const char *value, const struct kernel_param *kp)
+{
+	int err = param_set_uint(value, kp);
+
+	if (!err)
+		move_set_restore_after(restore_after);
+	return err;
+}
+
+static const struct kernel_param_ops restore_after_ops = { .set = restore_after_set, .get = param_get_uint };
+module_param_cb(restore_after, &restore_after_ops, &restore_after, 0644);
+MODULE_PARM_DESC(restore_after, "seconds of a peer's silence after which its pages are copied elsewhere (default 60)");
+
 /* Hibernation would write its image into peers' RAM, which forget it while this node is off. */
 static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, void *unused)
 {
@@ -134,6 +148,7 @@ static int apply_parameters(void)
 		return err;
 	}
 	remotify_set_low_water((u64)low_water_mb << 20);
+	move_set_restore_after(restore_after);
 	ready = true;
 	return 0;
 }

@@ -35,9 +35,9 @@ enum job_state {
 struct job {
 	enum job_state state; /* BUSY to READY by whoever ends the requests, all else by the thread */
 	struct extent *extent; /* held */
-	struct lease *from; /* pinned */
-	struct lease *to; /* pinned */
-	bool adds; /* the extent keeps @from */
+	struct lease *from; /* to read from; pinned */
+	struct lease *to; /* to write to; pinned */
+	struct lease *gone; /* whose place it takes: @from, one that cannot be read, or NULL; pinned */
 	unsigned int block;
 	unsigned int nr; /* pieces under way */
 	int err;
@@ -52,6 +52,7 @@ static struct job jobs[NR_JOBS];
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool woken;
 static unsigned int home_wanted; /* pages */
+static unsigned long restore_after; /* jiffies of a lender's silence */
 static struct task_struct *thread;
 
 void move_wake(void)
@@ -65,6 +66,12 @@ void move_home(unsigned int pages)
 	WRITE_ONCE(home_wanted, pages);
 	if (pages)
 		move_wake();
+}
+
+void move_set_restore_after(unsigned int seconds)
+{
+	WRITE_ONCE(restore_after, seconds * HZ);
+	move_wake();
 }
 
 /* ---- A block ---- */
@@ -203,10 +210,16 @@ static void extent_regroup(struct extent *extent, struct lease *from, struct lea
 	extent_settle(extent);
 }
 
+/* Whether none of its leases was lost. */
+static bool job_is_valid(const struct job *job)
+{
+	return job->from->extent == job->extent && !job->to->dead && (!job->gone || job->gone->extent == job->extent);
+}
+
 /* All its bytes are at @to, too. Returns whether the extent is there now; not if one of the leases was lost meanwhile. */
 static bool job_switch(struct job *job)
 {
-	struct lease *from = job->adds ? NULL : job->from;
+	struct lease *gone = job->gone;
 	struct r2net_peer *peers[EXTENT_MAX_COPIES + 1];
 	struct extent *extent = job->extent;
 	struct extent_group *group = NULL;
@@ -215,9 +228,9 @@ static bool job_switch(struct job *job)
 
 	lockdep_assert_held(&extents_mutex);
 	spin_lock(&extents_lock);
-	valid = job->from->extent == extent && !job->to->dead;
+	valid = job_is_valid(job);
 	if (valid)
-		nr = peers_without(extent, from, peers);
+		nr = peers_without(extent, gone, peers);
 	spin_unlock(&extents_lock);
 	/* A lease may be lost without the mutex, but no peer dies. */
 	peers[nr] = job->to->peer;
@@ -227,12 +240,19 @@ static bool job_switch(struct job *job)
 		return false;
 
 	spin_lock(&extents_lock);
-	valid = job->from->extent == extent && !job->to->dead && peers_without(extent, from, peers) == nr;
+	valid = job_is_valid(job) && peers_without(extent, gone, peers) == nr;
 	if (valid)
-		extent_regroup(extent, from, job->to, &group);
+		extent_regroup(extent, gone, job->to, &group);
 	spin_unlock(&extents_lock);
 	extent_group_put(group);
 	return valid;
+}
+
+static void job_unpin(struct lease *lease)
+{
+	lockdep_assert_held(&extents_lock);
+	lease->pins--;
+	lease_put(lease);
 }
 
 /* The job is over, well or not. */
@@ -247,10 +267,10 @@ static void job_end(struct job *job)
 		job->from->retry = jiffies + RETRY;
 		job->to->retry = jiffies + RETRY;
 	}
-	job->from->pins--;
-	lease_put(job->from);
-	job->to->pins--;
-	lease_put(job->to);
+	job_unpin(job->from);
+	job_unpin(job->to);
+	if (job->gone)
+		job_unpin(job->gone);
 	if (!done) {
 		job->extent->held = false;
 		extent_settle(job->extent);
@@ -319,6 +339,21 @@ static struct lease *target_for(const struct extent *extent)
 	return best;
 }
 
+/* The leg to read an extent from: @first if that can be, or another; NULL if none can. */
+static struct lease *source_of(struct lease *first)
+{
+	const struct extent *extent = first->extent;
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	if (lease_may_try(first))
+		return first;
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i] != first && lease_may_try(extent->legs[i]))
+			return extent->legs[i];
+	return NULL;
+}
+
 /* The emptiest lease that is to be emptied and can be. */
 static struct lease *lease_to_empty(void)
 {
@@ -326,29 +361,50 @@ static struct lease *lease_to_empty(void)
 
 	lockdep_assert_held(&extents_lock);
 	list_for_each_entry(lease, &extent_leases, link)
-		if (lease->leaving && lease->extent && !lease->extent->held && lease_may_try(lease) &&
+		if (lease->leaving && lease->extent && !lease->extent->held && source_of(lease) &&
 		    (!best || lease->extent->pages < best->extent->pages))
 			best = lease;
 	return best;
 }
 
-/* A lease whose extent lacks a copy. */
-static struct lease *lease_to_copy(void)
+/* A leg whose lender has been silent for so long that its bytes are to be with another one. */
+static struct lease *silent_leg(const struct extent *extent)
+{
+	unsigned int i;
+
+	for (i = 0; i < extent->nr_legs; i++) {
+		const struct r2net_peer *peer = extent->legs[i]->peer;
+
+		if (READ_ONCE(peer->state) != RAMSTER_PEER_UP && READ_ONCE(peer->silent_since) &&
+		    time_after(jiffies, READ_ONCE(peer->silent_since) + READ_ONCE(restore_after)))
+			return extent->legs[i];
+	}
+	return NULL;
+}
+
+/* A lease whose extent lacks a copy; in @gone the one that lacks, if it is there but silent. */
+static struct lease *lease_to_copy(struct lease **gone)
 {
 	struct lease *lease;
 
 	lockdep_assert_held(&extents_lock);
-	if (!extent_pages_missing())
+	*gone = NULL;
+	if (extent_copies() == 1)
 		return NULL;
-	list_for_each_entry(lease, &extent_leases, link)
-		if (lease->extent && lease->extent->pages && !lease->extent->held &&
-		    lease->extent->nr_legs < extent_copies() && lease_may_try(lease))
+	list_for_each_entry(lease, &extent_leases, link) {
+		if (!lease->extent || !lease->extent->pages || lease->extent->held || !lease_may_try(lease))
+			continue;
+		if (lease->extent->nr_legs < extent_copies())
 			return lease;
+		*gone = silent_leg(lease->extent);
+		if (*gone)
+			return lease;
+	}
 	return NULL;
 }
 
-/* Begins a job of @from, if there is a lease to go to. */
-static bool job_begin(struct job *job, struct lease *from, bool adds)
+/* Begins to copy the extent of @from, if there is a lease to go to. */
+static bool job_begin(struct job *job, struct lease *from, struct lease *gone)
 {
 	struct lease *to = target_for(from->extent);
 
@@ -358,12 +414,14 @@ static bool job_begin(struct job *job, struct lease *from, bool adds)
 	job->extent = from->extent;
 	job->from = from;
 	job->to = to;
-	job->adds = adds;
+	job->gone = gone;
 	job->block = 0;
 	job->nr = 0;
 	job->err = 0;
 	from->pins++;
 	to->pins++;
+	if (gone)
+		gone->pins++;
 	job->extent->held = true;
 	extent_settle(job->extent);
 	job->state = JOB_READY;
@@ -374,19 +432,19 @@ static bool job_begin(struct job *job, struct lease *from, bool adds)
 static struct extent *job_find(struct job *job)
 {
 	struct extent *homeless = NULL;
-	struct lease *from;
+	struct lease *from, *gone;
 
 	mutex_lock(&extents_mutex);
 	spin_lock(&extents_lock);
-	from = lease_to_empty();
-	if (from && !job_begin(job, from, false) && time_after_eq(jiffies, from->since + HOME_AFTER)) {
-		homeless = from->extent;
+	gone = lease_to_empty();
+	if (gone && !job_begin(job, source_of(gone), gone) && time_after_eq(jiffies, gone->since + HOME_AFTER)) {
+		homeless = gone->extent;
 		homeless->held = true;
 		extent_settle(homeless);
 	}
-	if (!from) {
-		from = lease_to_copy();
-		if (from && !job_begin(job, from, true))
+	if (!gone) {
+		from = lease_to_copy(&gone);
+		if (from && !job_begin(job, from, gone))
 			from->retry = jiffies + RETRY;
 	}
 	spin_unlock(&extents_lock);
@@ -473,7 +531,7 @@ static bool move_waits(void)
 	for (i = 0; i < NR_JOBS; i++)
 		if (jobs[i].state != JOB_IDLE)
 			return true;
-	return extent_moving_bytes() || extent_pages_missing();
+	return extent_moving_bytes() || extent_copies() > 1;
 }
 
 static int move_thread(void *unused)

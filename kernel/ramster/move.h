@@ -12,6 +12,9 @@ void move_wake(void);
 /* Brings up to @pages remote pages home, those of the emptiest extents first. Replaces what is left of an earlier call. */
 void move_home(unsigned int pages);
 
+/* With copies = 2: the silence of a lender after which what is there is copied from its other lender to a third. */
+void move_set_restore_after(unsigned int seconds);
+
 /* May sleep. move_stop() ends the thread; move_exit() wants every request to be released. */
 int move_init(void);
 void move_stop(void);

@@ -40,6 +40,7 @@ struct r2net_peer {
 	struct list_head fencing; /* WRITEs whose connection failed; outstanding until its FENCE is answered */
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
+	unsigned long silent_since; /* jiffies when it was UP last; 0: it is, or never was */
 	unsigned long late_since; /* jiffies when it was last found to be late */
 	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */
 	bool away;

@@ -141,28 +141,3 @@ def test_drain(cluster):
         assert peer(cluster.wait_status(n1, lambda status: peer(status, "n2")["free"] > 0), "n2")["free"] > 0
         hold.assert_right()
         assert_unharmed(cluster)
-
-
-@pytest.mark.cluster(copies=2)
-def test_two_copies_survive_the_death_of_a_donor(cluster):
-    n1, n2 = cluster.lab["n1"], cluster.lab["n2"]
-    with fill(cluster, 160, "n2", "n3") as hold:
-        before = cluster.status(n1)
-        assert pages(before, "n2") == pages(before, "n3") == before["counters"]["pages_remote"]
-        hold.tell("verify", 0, None)
-        n2.cycle()
-        seen = hold.answer(300)
-        assert (seen.right, seen.wrong, seen.failed) == (hold.pages, 0, 0)
-        degraded = n1.run("ramster", "status").out.splitlines()[0]
-        assert degraded.startswith("degraded: ") and "n2 is not up" in degraded
-
-        # It comes back with another lender: the copies are made again.
-        cluster.install(n2)
-        cluster.start(n2)
-        cluster.wait_up()
-        cluster.wait_counters(n1, lambda counters: counters["pages_missing_copy"] == 0 and
-                              counters["extents_moved"] > 0, 120)
-        after = cluster.status(n1)
-        assert pages(after, "n2") == pages(after, "n3")
-        assert after["counters"]["pages_lost"] == 0
-        hold.assert_right(timeout=300)

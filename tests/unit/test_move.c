@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 
 #include "extent.h"
@@ -217,6 +218,32 @@ static void test_copies(void **state)
 	remotify_exit();
 }
 
+/* A lender that is silent for long keeps nobody from having two copies. */
+static void test_a_silent_lender(void **state)
+{
+	u64 remote;
+
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	remote = extent_pages();
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	move_set_restore_after(0);
+	other->peer.silent_since = jiffies | 1;
+	other->peer.state = RAMSTER_PEER_DOWN;
+	other->submit_err = -ENOTCONN;
+	check_all(PAGES);
+	wait_until(!pages_at(other));
+	assert_int_equal(pages_at(third), remote);
+	assert_int_equal(pages_at(scene.donor), remote);
+	/* It lives: what it has is given back or used again. */
+	other->peer.state = RAMSTER_PEER_UP;
+	other->submit_err = 0;
+	assert_int_equal(donor_die(scene.donor), 0);
+	check_all(PAGES);
+	remotify_exit();
+}
+
 /* A page that one lender does not bring, or brings wrong, is read from the other. */
 static void test_the_other_copy(void **state)
 {
@@ -335,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_target_that_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_dies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_silent_lender, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_other_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_under_load, set_up, tear_down),

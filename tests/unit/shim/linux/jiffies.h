@@ -7,6 +7,7 @@
 #define HZ 1000
 #define jiffies ((unsigned long)(ktime_get() / (1000000000 / HZ)))
 #define time_before(a, b) ((long)((a) - (b)) < 0)
+#define time_after(a, b) time_before(b, a)
 #define time_after_eq(a, b) (!time_before(a, b))
 #define MAX_SCHEDULE_TIMEOUT LONG_MAX
 
