@@ -77,5 +77,5 @@ def test_a_donor_is_silent_and_comes_back(cluster, how):
         # What n2 has is of use again, or goes back to it.
         hold.rewrite(0, hold.pages // 4)
         cluster.wait_status(n1, lambda status: twice(status, *DONORS), 120)
-        lab["n3"].power_off()
+        lab["n3"].kill()
         assert_all_right(cluster, hold)
