@@ -30,7 +30,7 @@ struct lend {
 
 /* ---- Readings ---- */
 
-static void read_meminfo(struct lend_reading *reading)
+void lend_read_memory(uint64_t *total, uint64_t *available)
 {
 	FILE *file = fopen(MEMINFO, "re");
 	unsigned long long kib;
@@ -40,9 +40,9 @@ static void read_meminfo(struct lend_reading *reading)
 		return;
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "MemTotal: %llu kB", &kib) == 1)
-			reading->total = kib << 10;
+			*total = kib << 10;
 		else if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			reading->available = kib << 10;
+			*available = kib << 10;
 	}
 	fclose(file);
 }
@@ -91,7 +91,7 @@ static struct lend_reading take_reading(const struct ramsterd *d, uint64_t lent)
 		.borrowing = lend_borrowing(d),
 	};
 
-	read_meminfo(&reading);
+	lend_read_memory(&reading.total, &reading.available);
 	if (!read_pressure(&reading) && !d->lend->no_psi) {
 		log_info("this kernel does not tell how long memory is waited for (CONFIG_PSI, psi=1): "
 			 "how much is lent follows " MEMINFO " alone");
@@ -116,7 +116,7 @@ uint64_t lend_reserve(const struct ramsterd *d)
 	struct lend_settings settings = settings_of(d);
 	struct lend_reading reading = { 0 };
 
-	read_meminfo(&reading);
+	lend_read_memory(&reading.total, &reading.available);
 	return lend_policy_reserve(&settings, reading.total);
 }
 

@@ -27,6 +27,9 @@ uint64_t lend_to_revoke(const struct ramsterd *d);
 /* Whether this node soon has to swap unless that happens. */
 bool lend_urgent(const struct ramsterd *d);
 
+/* MemTotal and MemAvailable of this node, bytes; what cannot be read stays as it is. */
+void lend_read_memory(uint64_t *total, uint64_t *available);
+
 /* The memory that stays available here whatever is lent, bytes. */
 uint64_t lend_reserve(const struct ramsterd *d);
 

@@ -124,6 +124,7 @@ static void on_tick(uv_timer_t *timer)
 	d->membership->tick(d);
 	peer_advertise_all(d);
 	lease_tick(d);
+	repatriate_tick(d);
 }
 
 void ramsterd_tick_soon(struct ramsterd *d)

@@ -13,6 +13,7 @@
 #include "daemon/conf.h"
 #include "daemon/kernel.h"
 #include "daemon/number.h"
+#include "daemon/repatriate.h"
 #include "daemon/sidedoor.h"
 
 struct donor;
@@ -47,6 +48,7 @@ struct ramsterd {
 	struct revoke *revoke; /* who has to give back */
 	struct listener *listener;
 	struct tool *tool;
+	struct repatriate repatriate;
 	bool evict; /* giveback.c: all pages are to come home */
 	unsigned int spare_ticks; /* giveback.c: for how long there has been too much remote space */
 	struct number numbers; /* of data connections */

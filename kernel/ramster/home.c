@@ -92,6 +92,6 @@ void home_some(unsigned int wanted)
 {
 	struct extent *extent;
 
-	while (wanted && !zcache_above_low() && (extent = emptiest_extent()))
+	while (wanted && zcache_far_below_high() && (extent = emptiest_extent()))
 		wanted -= min(wanted, home_extent(extent, wanted));
 }

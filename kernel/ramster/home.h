@@ -16,7 +16,7 @@ struct extent;
  */
 unsigned int home_extent(struct extent *extent, unsigned int max);
 
-/* Brings up to @pages home, those of the emptiest extents first, as long as zcache is well below its mark. Sleeps. */
+/* Brings up to @pages home, those of the emptiest extents first, as long as zcache is far below its mark. Sleeps. */
 void home_some(unsigned int pages);
 
 #endif

@@ -56,6 +56,11 @@ bool zcache_above_low(void)
 	return zcache_ram() > READ_ONCE(zcache.high) * ZCACHE_LOW_PERCENT / 100;
 }
 
+bool zcache_far_below_high(void)
+{
+	return zcache_ram() < READ_ONCE(zcache.high) / 2;
+}
+
 bool zcache_full(void)
 {
 	return zcache_ram() >= READ_ONCE(zcache.limit);

@@ -120,6 +120,8 @@ void zcache_keep_clean(struct zpage *zpage);
 /* Whether more is held than may stay, so that remotify should work (and for how long once it does). */
 bool zcache_above_high(void);
 bool zcache_above_low(void);
+/* Whether little is held, so that remote pages may come home. */
+bool zcache_far_below_high(void);
 /* Whether the next store would be refused for want of room. */
 bool zcache_full(void);
 

@@ -114,6 +114,18 @@ def test_evict(cluster):
         cluster.wait_space(n1)
 
 
+def test_pages_come_home_by_themselves(cluster):
+    """Some time after the node has RAM to spare."""
+    n1 = cluster.lab["n1"]
+    with fill(cluster, 40, size="512M") as hold, Hold(n1, 130, seed=2) as hog:
+        cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
+        hog.end()
+        counters = cluster.wait_counters(n1, lambda counters: counters["pages_remote"] == 0, 120)
+        assert counters["pages_home"] > 0
+        hold.assert_right()
+        assert_unharmed(cluster)
+
+
 def test_drain(cluster):
     n1, n2, n3 = (cluster.lab[name] for name in ("n1", "n2", "n3"))
     with fill(cluster, 200, "n2", "n3") as hold:
