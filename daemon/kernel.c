@@ -306,6 +306,7 @@ static void parse_peer(struct answer *answer, struct nlattr **attrs)
 		.state = get_u32(attrs, RAMSTER_A_STATE),
 		.lender_instance = get_u64(attrs, RAMSTER_A_LENDER_INSTANCE),
 		.extents = get_u32(attrs, RAMSTER_A_EXTENTS),
+		.spare = get_u32(attrs, RAMSTER_A_SPARE),
 		.leaving = get_u32(attrs, RAMSTER_A_LEAVING),
 		.conns = get_u32(attrs, RAMSTER_A_CONNS),
 		.rtt_us = get_u32(attrs, RAMSTER_A_RTT_US),

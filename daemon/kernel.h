@@ -37,6 +37,7 @@ struct kernel_peer {
 	uint32_t state; /* enum ramster_nl_peer_state */
 	uint64_t lender_instance;
 	uint32_t extents; /* leases */
+	uint32_t spare; /* of these, that wait for those of another donor */
 	uint32_t leaving; /* of these, that are to be given back */
 	uint32_t conns, rtt_us;
 	uint64_t space, used; /* bytes */

@@ -17,6 +17,7 @@
 
 #define ASK_MAX 8 /* extents in one request: the lender has to clear them all before it answers */
 #define AHEAD_SHARE 8 /* of what is used: leased beyond the need, so that who grows need not ask all the time */
+#define SPARE_MAX 8 /* extents that wait for those of another donor, before no more are asked for */
 #define ASK_WAIT_MS 5000 /* a request without an answer by then is not counted on any more */
 #define REST_MS 2000 /* after a donor had nothing */
 #define LINK_WAIT_MS 10000 /* a grant whose link does not come up by then is given back */
@@ -303,12 +304,20 @@ uint32_t lease_random(void *ctx)
 	return value;
 }
 
+/* With two copies a donor's leases are of no use without another's: more of them would not help. */
+static bool has_unpaired(const struct peer *peer)
+{
+	const struct kernel_peer *p = kernel_view_peer(&peer->d->view, peer->node.number, peer->offer.lender_instance);
+
+	return p && p->spare > SPARE_MAX + p->leaving;
+}
+
 static bool can_be_asked(const struct peer *peer)
 {
 	const struct borrow *b = &peer->borrow;
 
-	return peer_is_usable(peer) && b->listed && !b->listing && !b->asking && !b->granted_len &&
-	       !peer->offer.borrowing && peer->offer.free >= peer->d->conf->extent_size &&
+	return peer_is_usable(peer) && !has_unpaired(peer) && b->listed && !b->listing && !b->asking &&
+	       !b->granted_len && !peer->offer.borrowing && peer->offer.free >= peer->d->conf->extent_size &&
 	       uv_now(peer->d->loop) >= b->rest_until_ms;
 }
 

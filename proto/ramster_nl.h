@@ -29,7 +29,7 @@ enum ramster_nl_cmd {
 	 */
 	RAMSTER_CMD_PEER_SET,
 	/*
-	 * PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, LEAVING, SPACE, USED, PAGES, CONNS, RTT_US per peer
+	 * PEER_GET (dump): NODE, LENDER_INSTANCE, STATE, EXTENTS, SPARE, LEAVING, SPACE, USED, PAGES, CONNS, RTT_US per peer
 	 * incarnation.
 	 */
 	RAMSTER_CMD_PEER_GET,
@@ -114,6 +114,7 @@ enum ramster_nl_attr {
 	RAMSTER_A_COUNTER_NAME, /* string, as documented in docs/abi.md */
 	RAMSTER_A_COUNTER_VALUE, /* u64 */
 	RAMSTER_A_KEEP, /* u32: leases */
+	RAMSTER_A_SPARE, /* u32: of EXTENTS, those that hold nothing and wait for others to be of use */
 	RAMSTER_A_LEAVING, /* u32: of EXTENTS, those that are to be given back and still are not */
 	__RAMSTER_A_MAX,
 };

@@ -217,8 +217,9 @@ static void conn_answered(struct r2net_conn *conn, struct r2net_request *req)
 	conn->progress = jiffies;
 	spin_unlock(&conn->peer->lock);
 	wake_up(&conn->wake);
-	r2net_peer_heard(conn->peer,
-			 req->type == R2NET_READ ? max_t(s64, 1, ktime_us_delta(ktime_get(), req->sent)) : 0);
+	r2net_peer_heard(conn->peer, req->type == R2NET_READ && !req->bulk
+					     ? max_t(s64, 1, ktime_us_delta(ktime_get(), req->sent))
+					     : 0);
 	r2net_request_put(req); /* it is no longer outstanding */
 }
 

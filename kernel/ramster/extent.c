@@ -133,6 +133,19 @@ struct extent_group *extent_group_next(void)
 	return found;
 }
 
+u64 extent_usable_bytes(void)
+{
+	struct extent_group *group;
+	u64 blocks = 0;
+
+	spin_lock(&extents_lock);
+	list_for_each_entry(group, &groups, link)
+		if (group_takes_writes(group))
+			blocks += group->free_blocks;
+	spin_unlock(&extents_lock);
+	return blocks * EXTENT_BLOCK_SIZE;
+}
+
 void extent_group_write(struct extent_group *group, int nr)
 {
 	atomic_add(nr, &group->writes);
@@ -327,14 +340,15 @@ static unsigned int peer_spare(const struct r2net_peer *peer)
 	return peer->space.nr - peer->space.backing;
 }
 
-/* A free lease of the peer that has most of them, but not of @avoid; NULL if there is none. @size: 0 = any */
+/* A free lease of the peer, of those that are up, that has most of them, but not of @avoid; NULL if there is none. @size: 0 = any */
 static struct lease *spare_lease(const struct r2net_peer *avoid, u32 size)
 {
 	struct lease *lease, *best = NULL;
 
 	lockdep_assert_held(&extents_lock);
 	list_for_each_entry(lease, &extent_leases, link) {
-		if (!lease_is_free(lease) || lease->peer == avoid || (size && lease->size != size))
+		if (!lease_is_free(lease) || lease->peer == avoid || READ_ONCE(lease->peer->state) != RAMSTER_PEER_UP ||
+		    (size && lease->size != size))
 			continue;
 		if (!best || peer_spare(lease->peer) > peer_spare(best->peer))
 			best = lease;
@@ -351,6 +365,7 @@ static bool spare_legs(struct lease *legs[], unsigned int nr)
 	return legs[nr - 1] && legs[0];
 }
 
+/* Returns false if that is not possible now. */
 static bool extent_new(struct lease *const legs[], unsigned int nr)
 {
 	struct r2net_peer *peers[EXTENT_MAX_COPIES] = { legs[0]->peer, nr > 1 ? legs[1]->peer : NULL };
@@ -361,6 +376,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 	bool free = group && extent;
 
 	spin_lock(&extents_lock);
+	free &= nr == copies; /* else it would end at once */
 	for (i = 0; i < nr; i++)
 		free &= lease_is_free(legs[i]); /* none was lost meanwhile */
 	for (number = 0; number < extent_table_size && extent_table[number]; number++)
@@ -388,16 +404,17 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 bool extent_compose(void)
 {
 	struct lease *legs[EXTENT_MAX_COPIES] = { NULL };
-	unsigned int nr = READ_ONCE(copies);
 	bool made = false, found;
+	unsigned int nr;
 
 	mutex_lock(&extents_mutex);
 	for (;;) {
 		spin_lock(&extents_lock);
+		nr = copies;
 		found = spare_legs(legs, nr);
 		spin_unlock(&extents_lock);
 		/* Leases are freed under the mutex, as long as they are not lost. */
-		if (!found || !extent_new(legs, nr))
+		if (!found || extent_table_reserve(1) || !extent_new(legs, nr))
 			break;
 		made = true;
 	}

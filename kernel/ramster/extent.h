@@ -49,6 +49,7 @@ u64 extent_pages_missing(void); /* of these, that have fewer copies than they sh
 u64 extent_used_bytes(void);
 u64 extent_space_bytes(void);
 u64 extent_free_bytes(void); /* in blocks without a class, of open extents */
+u64 extent_usable_bytes(void); /* of these, with peers that are up */
 u64 extent_moving_bytes(void); /* of extents that lenders want back */
 u64 extent_table_bytes(void);
 

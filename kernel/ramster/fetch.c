@@ -35,6 +35,7 @@ struct fetch {
 	struct r2net_peer *peer; /* kept by the pins */
 	struct tmem_load *load; /* for the first page; NULL if nobody waits for one */
 	bool home; /* of fetch_home() */
+	atomic_t waits; /* home: pages that have not come, nor failed */
 	unsigned int nr;
 	struct r2net_item items[FETCH_MAX];
 	struct fetch_page pages[FETCH_MAX];
@@ -47,7 +48,7 @@ static mempool_t *fetches;
 static DEFINE_SPINLOCK(backlog_lock);
 static LIST_HEAD(backlog);
 static atomic_t under_way; /* READs */
-static atomic_t homing; /* of these, of fetch_home() */
+static atomic_t homing; /* of fetch_home(): READs of which somebody waits for a page */
 static DECLARE_WAIT_QUEUE_HEAD(homed);
 
 static void backlog_retry(struct work_struct *work)
@@ -76,10 +77,6 @@ static void backlog_add(struct tmem_load *load)
 
 static void fetch_free(struct fetch *fetch)
 {
-	if (fetch->home) {
-		atomic_dec(&homing);
-		wake_up(&homed);
-	}
 	mempool_free(fetch, fetches);
 	atomic_dec(&under_way);
 	/* Pairs with the one in backlog_add(): either sees what the other did. */
@@ -117,6 +114,10 @@ static void fetch_item(struct r2net_request *req, unsigned int i, int err, const
 		err = -EIO;
 	if (page->zpage) {
 		tmem_fetched(page->zpage, bytes, length, err, slot_lease_serial(page->lease));
+		if (fetch->home && atomic_dec_and_test(&fetch->waits)) {
+			atomic_dec(&homing);
+			wake_up(&homed);
+		}
 		return;
 	}
 	if (!err)
@@ -152,8 +153,6 @@ static struct fetch *fetch_new(struct tmem_load *load, bool home)
 	if (!fetch)
 		return NULL;
 	atomic_inc(&under_way);
-	if (home)
-		atomic_inc(&homing);
 	memset(&fetch->req, 0, sizeof(fetch->req));
 	fetch->req.ops = &fetch_ops;
 	fetch->req.type = R2NET_READ;
@@ -190,6 +189,10 @@ static void fetch_submit(struct fetch *fetch)
 	if (!fetch->nr) {
 		fetch_free(fetch);
 		return;
+	}
+	if (fetch->home) {
+		atomic_inc(&homing);
+		atomic_set(&fetch->waits, fetch->nr);
 	}
 	fetch->req.nr = fetch->nr;
 	err = r2net_submit(fetch->peer, &fetch->req);

@@ -33,7 +33,10 @@ void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan);
  */
 void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr);
 
-/* Sleeps until at most @max READs of fetch_home() are under way, for @timeout jiffies at most. Returns whether that is so. */
+/*
+ * Sleeps until all pages of fetch_home() have come or failed but those of at most @max READs, for @timeout jiffies at most.
+ * Returns whether that is so.
+ */
 bool fetch_home_wait(unsigned int max, unsigned long timeout);
 
 /* May sleep. */

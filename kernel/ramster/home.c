@@ -55,6 +55,7 @@ unsigned int home_extent(struct extent *extent, unsigned int max)
 {
 	bool goes_on = !zcache_full();
 	unsigned int block, i, asked = 0;
+	u32 before = READ_ONCE(extent->pages);
 
 	for (block = 0; block < extent_nr_blocks(extent) && goes_on; block++)
 		asked += block_home(extent, block, max - asked, &goes_on);
@@ -62,7 +63,7 @@ unsigned int home_extent(struct extent *extent, unsigned int max)
 	spin_lock(&extents_lock);
 	extent->held = false;
 	for (i = 0; i < extent->nr_legs; i++)
-		extent->legs[i]->retry = extent->pages ? jiffies + RETRY : 0;
+		extent->legs[i]->retry = extent->pages < before ? 0 : jiffies + RETRY;
 	extent_settle(extent);
 	spin_unlock(&extents_lock);
 	netlink_event_vacated();
@@ -88,10 +89,9 @@ static struct extent *emptiest_extent(void)
 	return best;
 }
 
-void home_some(unsigned int wanted)
+unsigned int home_some(unsigned int pages)
 {
-	struct extent *extent;
+	struct extent *extent = zcache_far_below_high() ? emptiest_extent() : NULL;
 
-	while (wanted && zcache_far_below_high() && (extent = emptiest_extent()))
-		wanted -= min(wanted, home_extent(extent, wanted));
+	return extent ? home_extent(extent, pages) : 0;
 }

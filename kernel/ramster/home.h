@@ -16,7 +16,10 @@ struct extent;
  */
 unsigned int home_extent(struct extent *extent, unsigned int max);
 
-/* Brings up to @pages home, those of the emptiest extents first, as long as zcache is far below its mark. Sleeps. */
-void home_some(unsigned int pages);
+/*
+ * Brings up to @pages of the emptiest extent home, as long as zcache is far below its mark. Sleeps. Returns how many it asked
+ * for; 0: none can come now.
+ */
+unsigned int home_some(unsigned int pages);
 
 #endif

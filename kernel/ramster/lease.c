@@ -10,6 +10,7 @@
 
 #include "extent_table.h"
 #include "lease.h"
+#include "move.h"
 #include "r2net.h"
 #include "slot.h"
 
@@ -51,8 +52,12 @@ static void lease_free(struct lease *lease)
 
 void lease_put(struct lease *lease)
 {
-	if (lease->dead && !lease->extent && !lease->pins)
+	if (lease->extent || lease->pins)
+		return;
+	if (lease->dead)
 		lease_free(lease);
+	else
+		move_wake(); /* it can be used or returned now */
 }
 
 /* Takes a lease out of its peer's account. */

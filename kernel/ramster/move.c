@@ -22,6 +22,9 @@
 #include "remotify.h"
 
 #define NR_JOBS 8 /* extents that move at a time */
+#define NR_ORPHANS 16 /* more, that a lender keeps because it does not answer */
+#define ORPHAN_AFTER HZ /* of a failure, with requests still outstanding */
+#define TRIES 3 /* to move, before pages come home one by one */
 #define RETRY HZ /* after a failure */
 #define HOME_AFTER (2 * HZ) /* in which ramsterd may find another lender */
 
@@ -33,22 +36,25 @@ enum job_state {
 
 /* One extent on its way from one lease to another: block after block, each by a READ and a WRITE of the same bytes. */
 struct job {
-	enum job_state state; /* BUSY to READY by whoever ends the requests, all else by the thread */
-	struct extent *extent; /* held */
+	enum job_state state; /* under jobs_lock: BUSY to READY by whoever ends the requests, all else by the thread */
+	bool orphan; /* BUSY: nobody waits for it; it holds no more than its requests' pins */
+	struct extent *extent; /* held; or kept by its block, that is pinned */
 	struct lease *from; /* to read from; pinned */
 	struct lease *to; /* to write to; pinned */
 	struct lease *gone; /* whose place it takes: @from, one that cannot be read, or NULL; pinned */
 	unsigned int block;
 	unsigned int nr; /* pieces under way */
 	int err;
+	unsigned long failed; /* jiffies when the thread saw that; 0: it did not */
 	struct r2net_request read;
 	struct r2net_request write;
 	struct r2net_item read_items[BLOCK_PIECES];
 	struct r2net_item write_items[BLOCK_PIECES];
-	void *bytes; /* EXTENT_BLOCK_SIZE */
+	void *bytes; /* EXTENT_BLOCK_SIZE; of the first NR_JOBS always there */
 };
 
-static struct job jobs[NR_JOBS];
+static struct job jobs[NR_JOBS + NR_ORPHANS];
+static DEFINE_SPINLOCK(jobs_lock);
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool woken;
 static unsigned int home_wanted; /* pages */
@@ -70,16 +76,24 @@ void move_home(unsigned int pages)
 
 void move_set_restore_after(unsigned int seconds)
 {
-	WRITE_ONCE(restore_after, seconds * HZ);
+	WRITE_ONCE(restore_after, (unsigned long)seconds * HZ);
 	move_wake();
 }
 
 /* ---- A block ---- */
 
+static void job_set_state(struct job *job, enum job_state state)
+{
+	spin_lock(&jobs_lock);
+	job->state = state;
+	spin_unlock(&jobs_lock);
+}
+
 static void job_block_over(struct job *job)
 {
-	/* Pairs with the thread's: it sees what the requests have left. */
-	smp_store_release(&job->state, JOB_READY);
+	spin_lock(&jobs_lock);
+	job->state = job->orphan ? JOB_IDLE : JOB_READY;
+	spin_unlock(&jobs_lock);
 	move_wake();
 }
 
@@ -170,7 +184,7 @@ static void job_copy(struct job *job, u32 pieces)
 	job->read = (struct r2net_request){
 		.ops = &read_ops, .type = R2NET_READ, .nr = job->nr, .items = job->read_items, .bulk = true
 	};
-	job->state = JOB_BUSY;
+	job_set_state(job, JOB_BUSY);
 	err = r2net_submit(job->from->peer, &job->read);
 	if (err) {
 		r2net_request_fail(&job->read, err);
@@ -255,7 +269,13 @@ static void job_unpin(struct lease *lease)
 	lease_put(lease);
 }
 
-/* The job is over, well or not. */
+/* How long not to try again after so many failures. */
+static unsigned long retry_after(const struct lease *lease)
+{
+	return jiffies + (RETRY << min_t(unsigned int, lease->failures, 5));
+}
+
+/* Lets go of what the job holds. */
 static void job_end(struct job *job)
 {
 	bool done;
@@ -263,8 +283,9 @@ static void job_end(struct job *job)
 	mutex_lock(&extents_mutex);
 	done = !job->err && job_switch(job);
 	spin_lock(&extents_lock);
+	job->from->failures = done ? 0 : min(job->from->failures + 1, 255);
 	if (!done) {
-		job->from->retry = jiffies + RETRY;
+		job->from->retry = retry_after(job->from);
 		job->to->retry = jiffies + RETRY;
 	}
 	job_unpin(job->from);
@@ -279,8 +300,20 @@ static void job_end(struct job *job)
 	mutex_unlock(&extents_mutex);
 	if (done)
 		count(extents_moved);
-	job->state = JOB_IDLE;
 	netlink_event_vacated();
+}
+
+/* Its requests have failed, but a lender may still act on one: the extent need not wait for that. */
+static void job_orphan(struct job *job)
+{
+	bool busy;
+
+	spin_lock(&jobs_lock);
+	busy = job->state == JOB_BUSY;
+	job->orphan = busy;
+	spin_unlock(&jobs_lock);
+	if (busy)
+		job_end(job);
 }
 
 /* Goes on with a job that is ready. Returns false if that has to wait. */
@@ -302,6 +335,7 @@ static bool job_go_on(struct job *job)
 		return true;
 	}
 	job_end(job);
+	job_set_state(job, JOB_IDLE);
 	return true;
 }
 
@@ -411,6 +445,8 @@ static bool job_begin(struct job *job, struct lease *from, struct lease *gone)
 	lockdep_assert_held(&extents_lock);
 	if (!to)
 		return false;
+	job->orphan = false;
+	job->failed = 0;
 	job->extent = from->extent;
 	job->from = from;
 	job->to = to;
@@ -424,39 +460,88 @@ static bool job_begin(struct job *job, struct lease *from, struct lease *gone)
 		gone->pins++;
 	job->extent->held = true;
 	extent_settle(job->extent);
-	job->state = JOB_READY;
+	job_set_state(job, JOB_READY);
 	return true;
 }
 
-/* Finds work for an idle job. Returns the extent, held, whose pages must come home because there is nowhere else to go. */
+/* Whether an extent would be readable without one of its legs. */
+static bool extent_can_spare(const struct extent *extent, const struct lease *lease)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i] != lease && !extent->legs[i]->leaving &&
+		    READ_ONCE(extent->legs[i]->peer->state) == RAMSTER_PEER_UP)
+			return true;
+	return false;
+}
+
+/* Begins to empty a lease. Returns its extent, held, if the pages must come home because there is nowhere else to go. */
+static struct extent *begin_to_empty(struct job *job, struct lease *lease)
+{
+	struct lease *from = source_of(lease);
+
+	lockdep_assert_held(&extents_lock);
+	if (from && lease->failures < TRIES && job_begin(job, from, lease))
+		return NULL;
+	lease->retry = jiffies + RETRY / 4; /* meanwhile it is others' turn */
+	if (!from || time_before(jiffies, lease->since + HOME_AFTER))
+		return NULL;
+	if (extent_can_spare(lease->extent, lease)) {
+		lease->stuck = true;
+		return NULL;
+	}
+	lease->extent->held = true;
+	extent_settle(lease->extent);
+	return lease->extent;
+}
+
+/* Finds work for an idle job. Returns an extent, held, whose pages must come home. */
 static struct extent *job_find(struct job *job)
 {
 	struct extent *homeless = NULL;
-	struct lease *from, *gone;
+	struct lease *lease, *gone;
 
 	mutex_lock(&extents_mutex);
 	spin_lock(&extents_lock);
-	gone = lease_to_empty();
-	if (gone && !job_begin(job, source_of(gone), gone) && time_after_eq(jiffies, gone->since + HOME_AFTER)) {
-		homeless = gone->extent;
-		homeless->held = true;
-		extent_settle(homeless);
-	}
-	if (!gone) {
-		from = lease_to_copy(&gone);
-		if (from && !job_begin(job, from, gone))
-			from->retry = jiffies + RETRY;
+	lease = lease_to_empty();
+	if (lease)
+		homeless = begin_to_empty(job, lease);
+	if (!homeless && job->state == JOB_IDLE) {
+		lease = lease_to_copy(&gone);
+		if (lease && !job_begin(job, lease, gone))
+			lease->retry = jiffies + RETRY;
 	}
 	spin_unlock(&extents_lock);
 	mutex_unlock(&extents_mutex);
 	return homeless;
 }
 
-/* Whether the extent has more copies than it shall, or lost a lease that it can do without. */
+/* A leg that the extent is better off without; NULL: none. */
+static struct lease *surplus_leg(const struct extent *extent)
+{
+	struct lease *leg, *best = NULL;
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++) {
+		leg = extent->legs[i];
+		if (!extent_can_spare(extent, leg) ||
+		    (extent->nr_legs <= extent_copies() && !(leg->stuck && leg->leaving)))
+			continue;
+		if (!best || leg->leaving || READ_ONCE(leg->peer->state) != RAMSTER_PEER_UP)
+			best = leg;
+	}
+	return best;
+}
+
+/* Whether the extent has a leg too many, or has lost one that it can do without. */
 static bool extent_is_odd(const struct extent *extent)
 {
-	return !extent->held && (extent->nr_legs > extent_copies() ||
-				 (extent->nr_legs == extent_copies() && extent->nr_legs != extent->group->nr_peers));
+	return !extent->held && extent->nr_legs &&
+	       (surplus_leg(extent) ||
+		(extent->nr_legs == extent_copies() && extent->nr_legs != extent->group->nr_peers));
 }
 
 /* Sets one odd extent right. Returns whether there was one. */
@@ -474,7 +559,9 @@ static bool extent_set_right(void)
 			odd = lease;
 	if (odd) {
 		odd->pins++;
-		surplus = odd->extent->nr_legs > extent_copies() ? odd : NULL;
+		surplus = surplus_leg(odd->extent);
+		if (surplus)
+			surplus->pins++;
 		nr = peers_without(odd->extent, surplus, peers);
 	}
 	spin_unlock(&extents_lock);
@@ -482,10 +569,12 @@ static bool extent_set_right(void)
 		group = extent_group_of(peers, nr);
 		spin_lock(&extents_lock);
 		/* None was lost meanwhile. */
-		if (group && odd->extent && peers_without(odd->extent, surplus, peers) == nr)
+		if (group && odd->extent && extent_is_odd(odd->extent) && surplus_leg(odd->extent) == surplus &&
+		    peers_without(odd->extent, surplus, peers) == nr)
 			extent_regroup(odd->extent, surplus, NULL, &group);
-		odd->pins--;
-		lease_put(odd);
+		if (surplus)
+			job_unpin(surplus);
+		job_unpin(odd);
 		spin_unlock(&extents_lock);
 	}
 	if (group)
@@ -496,10 +585,58 @@ static bool extent_set_right(void)
 
 /* ---- The thread ---- */
 
+/* An idle job with a buffer, or NULL. */
+static struct job *job_idle(void)
+{
+	unsigned int i, active = 0;
+	struct job *idle = NULL;
+
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		if (jobs[i].state == JOB_IDLE)
+			idle = idle ?: &jobs[i];
+		else
+			active += !jobs[i].orphan;
+	}
+	if (!idle || active >= NR_JOBS)
+		return NULL;
+	if (!idle->bytes)
+		idle->bytes = vmalloc(EXTENT_BLOCK_SIZE);
+	return idle->bytes ? idle : NULL;
+}
+
+/* Lets one job go on, or leaves it to its lender. Returns whether something was done. */
+static bool job_step(struct job *job)
+{
+	enum job_state state;
+
+	spin_lock(&jobs_lock);
+	state = job->orphan ? JOB_IDLE : job->state;
+	spin_unlock(&jobs_lock);
+	if (state == JOB_READY)
+		return job_go_on(job);
+	if (state != JOB_BUSY || !READ_ONCE(job->err))
+		return false;
+	if (!job->failed)
+		job->failed = jiffies | 1;
+	else if (time_after(jiffies, job->failed + ORPHAN_AFTER))
+		job_orphan(job);
+	return false;
+}
+
+static bool home_step(void)
+{
+	unsigned int wanted = READ_ONCE(home_wanted), asked = wanted ? home_some(wanted) : 0;
+
+	/* None is left, or they cannot come; or others are wanted by now. */
+	cmpxchg(&home_wanted, wanted, asked ? wanted - min(asked, wanted) : 0);
+	return asked;
+}
+
 /* Does what can be done now. Returns whether something was. */
 static bool move_some(void)
 {
 	struct extent *homeless;
+	struct job *job;
 	bool did = false;
 	unsigned int i;
 
@@ -508,18 +645,15 @@ static bool move_some(void)
 		netlink_event_need(remotify_need());
 	did |= extent_compose();
 	did |= extent_set_right();
-	for (i = 0; i < NR_JOBS; i++) {
-		struct job *job = &jobs[i];
-
-		homeless = job->state == JOB_IDLE ? job_find(job) : NULL;
-		if (homeless)
-			did |= home_extent(homeless, UINT_MAX);
-		/* Pairs with that of job_block_over(). */
-		if (smp_load_acquire(&job->state) == JOB_READY)
-			did |= job_go_on(job);
-	}
-	if (READ_ONCE(home_wanted))
-		home_some(xchg(&home_wanted, 0));
+	for (i = 0; i < ARRAY_SIZE(jobs); i++)
+		did |= job_step(&jobs[i]);
+	job = job_idle();
+	homeless = job ? job_find(job) : NULL;
+	if (homeless)
+		did |= home_extent(homeless, UINT_MAX);
+	else if (job)
+		did |= job->state == JOB_READY;
+	did |= home_step();
 	return did;
 }
 
@@ -528,7 +662,7 @@ static bool move_waits(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_JOBS; i++)
+	for (i = 0; i < ARRAY_SIZE(jobs); i++)
 		if (jobs[i].state != JOB_IDLE)
 			return true;
 	return extent_moving_bytes() || extent_copies() > 1;
@@ -545,9 +679,8 @@ static int move_thread(void *unused)
 					move_waits() ? RETRY / 4 : MAX_SCHEDULE_TIMEOUT);
 	}
 	/* All lenders are dead by now, so that what is under way ends. */
-	for (i = 0; i < NR_JOBS; i++) {
-		/* Pairs with that of job_block_over(). */
-		wait_event_idle(wake, smp_load_acquire(&jobs[i].state) != JOB_BUSY);
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		wait_event_idle(wake, READ_ONCE(jobs[i].state) != JOB_BUSY);
 		jobs[i].err = -ESHUTDOWN;
 		if (jobs[i].state == JOB_READY)
 			job_end(&jobs[i]);
@@ -584,7 +717,7 @@ void move_exit(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_JOBS; i++) {
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
 		vfree(jobs[i].bytes);
 		jobs[i].bytes = NULL;
 	}

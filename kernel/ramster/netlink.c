@@ -397,6 +397,7 @@ static int put_peer(struct sk_buff *msg, struct r2net_peer *peer)
 	    nla_put_u64_64bit(msg, RAMSTER_A_LENDER_INSTANCE, peer->lender_instance, RAMSTER_A_PAD) ||
 	    nla_put_u32(msg, RAMSTER_A_STATE, READ_ONCE(peer->state)) ||
 	    nla_put_u32(msg, RAMSTER_A_EXTENTS, space.nr) || nla_put_u32(msg, RAMSTER_A_LEAVING, space.leaving) ||
+	    nla_put_u32(msg, RAMSTER_A_SPARE, space.nr - space.backing) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_SPACE, space.bytes, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_USED, space.used, RAMSTER_A_PAD) ||
 	    nla_put_u64_64bit(msg, RAMSTER_A_PAGES, space.pages, RAMSTER_A_PAD) ||

@@ -184,7 +184,6 @@ static void batch_release(struct r2net_request *req)
 {
 	struct batch_leg *leg = container_of(req, struct batch_leg, req);
 	struct batch *batch = leg->batch;
-	bool left = READ_ONCE(batch->left);
 	unsigned int i;
 
 	for (i = 0; i < batch->nr; i++)
@@ -193,7 +192,7 @@ static void batch_release(struct r2net_request *req)
 		batch_sent(batch);
 	if (!atomic_dec_and_test(&batch->outstanding))
 		return;
-	if (left) {
+	if (READ_ONCE(batch->left)) {
 		WRITE_ONCE(progress, jiffies);
 		atomic_long_inc(&rooms);
 	}
@@ -433,9 +432,12 @@ bool remotify_wait_for_room(unsigned long timeout)
 
 u64 remotify_need(void)
 {
-	u64 free = extent_free_bytes(), want = READ_ONCE(low_water) + extent_moving_bytes();
+	u64 free = extent_usable_bytes(), want = READ_ONCE(low_water), moving = extent_moving_bytes();
 
-	return tmem_active() && free < want ? (want - free) * extent_copies() : 0;
+	if (!tmem_active() || free >= want + moving)
+		return 0;
+	/* What leaves a lender needs one other, what is sent anew needs one for each copy. */
+	return free < want ? (want - free) * extent_copies() + moving : want + moving - free;
 }
 
 void remotify_set_low_water(u64 bytes)

@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "deadline.h"
+#include "move.h"
 #include "netlink.h"
 #include "peer.h"
 #include "request.h"
@@ -135,6 +136,7 @@ bool r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn)
 		/* HELLO was answered on it just now. */
 		peer->heard = jiffies;
 		changed = r2net_peer_set_state(peer, RAMSTER_PEER_UP);
+		move_wake(); /* its leases can be used */
 		list_for_each_entry_safe(req, next, &peer->waiting, link) {
 			list_del_init(&req->link);
 			request_route(peer, req);

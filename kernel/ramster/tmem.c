@@ -365,8 +365,10 @@ struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool
 	__xa_store(&pool->pages, index, zpage, 0);
 out:
 	xa_unlock(&pool->pages);
-	if (freed)
+	if (freed) {
+		count(pages_home);
 		slot_free(freed);
+	}
 	return zpage;
 }
 
@@ -414,6 +416,7 @@ void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u
 	if (freed) {
 		count(pages_home);
 		slot_free(freed);
+		zcache_press();
 	}
 	if (same && !stays)
 		zcache_forget(zpage);

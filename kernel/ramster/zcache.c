@@ -175,6 +175,11 @@ void zcache_stored(struct zpage *zpage)
 			list_add_tail(&zpage->lru, &zcache.stored);
 	}
 	spin_unlock(&zcache.lock);
+	zcache_press();
+}
+
+void zcache_press(void)
+{
 	if (zcache_above_high() && zcache.pressure)
 		zcache.pressure();
 }

@@ -135,6 +135,9 @@ u64 zcache_zpage_bytes(void);
 u64 zcache_local_bytes(void);
 u64 zcache_limit_bytes(void);
 
+/* Pages came: calls the pressure hook if there are too many. Any context. */
+void zcache_press(void);
+
 /* Called, from any context that stores, when zcache_above_high() became true. */
 void zcache_set_pressure_hook(void (*hook)(void));
 

@@ -177,6 +177,25 @@ static void test_a_target_that_dies(void **state)
 	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
 }
 
+/* A lender that stops to answer keeps no other from being emptied, though it has not let go of what it was asked. */
+static void test_a_target_that_hangs(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	other->wait = true;
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(other->nr_pending) == 2);
+	other->peer.state = RAMSTER_PEER_DOWN;
+	donor_break(other);
+	assert_int_equal(donor_lend(third, SIZE, 3), 0);
+	wait_until(!pages_at(scene.donor));
+	assert_int_equal(give_back(scene.donor), 2);
+	check_all(PAGES);
+	donor_fence(other);
+	other->wait = false;
+	other->peer.state = RAMSTER_PEER_UP;
+}
+
 static void fill_both(void)
 {
 	unsigned int i;
@@ -214,6 +233,24 @@ static void test_copies(void **state)
 	assert_int_equal(pages_at(third), remote);
 	/* The first may go now, too. */
 	assert_int_equal(donor_die(scene.donor), 0);
+	check_all(PAGES);
+	remotify_exit();
+}
+
+/* A lender that wants its memory back need not wait for a third: the other copy is enough for now. */
+static void test_copies_without_a_third(void **state)
+{
+	u64 remote;
+
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	remote = extent_pages();
+	keep(other, 0);
+	wait_until(!pages_at(other));
+	assert_int_equal(pages_at(scene.donor), remote);
+	assert_int_equal(extent_pages_missing(), remote);
+	assert_int_equal(give_back(other), 2);
 	check_all(PAGES);
 	remotify_exit();
 }
@@ -361,7 +398,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kept_after_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_dies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_that_hangs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_without_a_third, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_silent_lender, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_other_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_change, set_up, tear_down),

@@ -287,7 +287,8 @@ void donor_break(struct donor *donor)
 		req = pending_get(donor, 0);
 		shim_assert(req->type == R2NET_WRITE);
 		r2net_request_fail(req, -EIO);
-		req->ops->detached(req);
+		if (req->ops->detached)
+			req->ops->detached(req);
 		spin_lock(&donor->peer.lock);
 		list_move_tail(&req->link, &donor->fencing);
 		donor->nr_pending--;

@@ -47,6 +47,7 @@ typedef unsigned int gfp_t;
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_RELAXED)
 #define smp_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
+#define cmpxchg(p, old, new) __sync_val_compare_and_swap((p), (old), (new))
 #define xchg(p, value) __atomic_exchange_n((p), (value), __ATOMIC_SEQ_CST)
 
 #define min(a, b) ((a) < (b) ? (a) : (b))
