@@ -17,9 +17,9 @@
 	X(stores) /* pages taken */                                                                                    \
 	X(stores_same) /* of these, pages of one repeated word */                                                      \
 	X(stores_raw) /* of these, pages that did not compress and are kept whole */                                   \
+	X(stores_lent) /* of these, pages of this node's lender, which stay here */                                    \
 	X(stores_refused) /* pages not taken: no room or no memory; each try counts */                                 \
 	X(stores_huge) /* huge pages not taken */                                                                      \
-	X(stores_lent) /* of these, pages of this node's lender, which stay here */                                    \
 	X(stores_backing) /* pages sent to swapdev's backing device */                                                 \
 	X(stores_deferred) /* swapdev writes that went on in the worker */                                             \
 	X(loads_local) /* pages decompressed from local RAM */                                                         \

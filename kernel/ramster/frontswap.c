@@ -71,6 +71,7 @@ static int frontswap_store_page(unsigned int type, unsigned long offset, struct 
 {
 	struct area *area = &areas[type];
 	struct tmem_pool *pool;
+	bool lent;
 
 	/* The kernel asks for every swap disk, even for ours. */
 	if (page_file_mapping(page)->host->i_rdev == swapdev_devt())
@@ -84,10 +85,14 @@ static int frontswap_store_page(unsigned int type, unsigned long offset, struct 
 	if (!pool || !area_get(area))
 		return -1;
 	/* The kernel has freed the slot's earlier page before. */
-	if (!tmem_store(pool, offset, page, !frontswap_may_be_remote() || lent_page(page)))
-		return 0;
-	area_put(area, 1);
-	return -1;
+	lent = lent_page(page);
+	if (tmem_store(pool, offset, page, lent || !frontswap_may_be_remote())) {
+		area_put(area, 1);
+		return -1;
+	}
+	if (lent)
+		count(stores_lent);
+	return 0;
 }
 
 static int frontswap_load_page(unsigned int type, unsigned long offset, struct page *page)

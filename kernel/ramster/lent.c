@@ -7,7 +7,6 @@
 #include <linux/memcontrol.h>
 #include <linux/rcupdate.h>
 
-#include "counters.h"
 #include "lent.h"
 
 #ifdef CONFIG_MEMCG
@@ -45,8 +44,6 @@ bool lent_page(struct page *page)
 	memcg = lenders ? compat_page_memcg(page) : NULL;
 	lent = memcg && cgroup_is_descendant(memcg->css.cgroup, lenders);
 	rcu_read_unlock();
-	if (lent)
-		count(stores_lent);
 	return lent;
 }
 

@@ -372,7 +372,7 @@ static int cmd_lent_group(struct sk_buff *skb, struct genl_info *info)
 	if (err == -EOPNOTSUPP)
 		GENL_SET_ERR_MSG(info, "this kernel does not account memory by control group (CONFIG_MEMCG)");
 	else if (err)
-		GENL_SET_ERR_MSG(info, "that is no directory of a cgroup2 file system");
+		GENL_SET_ERR_MSG(info, "that is no control group of a cgroup2 file system");
 	return err;
 }
 

@@ -93,11 +93,15 @@ static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bo
 static int store_page(struct swapdev *dev, unsigned long index, struct page *page)
 {
 	/* Page 0 is the swap header, which is read when no peer may be there yet. */
-	int err = tmem_store(dev->pool, index, page, index == 0 || lent_page(page));
+	bool lent = lent_page(page);
+	int err = tmem_store(dev->pool, index, page, index == 0 || lent);
 
-	if (!err)
-		backing_forget(&dev->backing, index);
-	return err;
+	if (err)
+		return err;
+	backing_forget(&dev->backing, index);
+	if (lent)
+		count(stores_lent);
+	return 0;
 }
 
 /* Whether there was no room just now, so that waiting again would only hold up whoever needs to know. */

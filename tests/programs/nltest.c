@@ -80,6 +80,9 @@ static void command(unsigned int which, const struct values *v)
 		PUT(v, RAMSTER_A_EXTENT_SIZE, v->size);
 		put_leases(v);
 		break;
+	case RAMSTER_CMD_LENT_GROUP:
+		PUT(v, RAMSTER_A_FD, v->fd);
+		break;
 	case RAMSTER_CMD_LEASE_RETURN:
 		PUT(v, RAMSTER_A_COUNT, v->count);
 		break;
@@ -255,6 +258,17 @@ static void bad_leases(void)
 	CASE(LEASE_RETURN, ENOENT, v.instance++);
 }
 
+static void bad_groups(void)
+{
+	CASE(LENT_GROUP, EINVAL, v.missing = RAMSTER_A_FD);
+	CASE(LENT_GROUP, EINVAL, v.short_one = RAMSTER_A_FD);
+	CASE(LENT_GROUP, EBADF, v.fd = -1);
+	CASE(LENT_GROUP, EBADF, v.fd = closed_fd());
+	CASE(LENT_GROUP, EBADF, v.fd = stream_pair[0]);
+	CASE(LENT_GROUP, EBADF, v.fd = checked(open("/proc", O_RDONLY | O_DIRECTORY)));
+	CASE(LENT_GROUP, EBADF, v.fd = checked(open("/sys/fs/cgroup/cgroup.procs", O_RDONLY)));
+}
+
 /* A peer with a connection and the leases 0 ... 3. */
 static void good(void)
 {
@@ -324,6 +338,7 @@ int main(int argc, char **argv)
 	bad_peers();
 	bad_connections();
 	bad_leases();
+	bad_groups();
 	take_picture(&after);
 	if (before.len != after.len || memcmp(before.bytes, after.bytes, after.len)) {
 		printf("WRONG: the kernel's peers, connections or leases changed\n");

@@ -139,14 +139,19 @@ static inline struct bio *compat_bio_alloc_bioset(struct block_device *bdev, uns
 #define bio_alloc_bioset compat_bio_alloc_bioset
 #endif
 
-/* The group that a page is charged to: 6.12 asks folios. Under rcu_read_lock(). */
+/*
+ * The group that a page is charged to, or NULL: 6.12 asks folios. Under rcu_read_lock(). Bios of a file system may carry
+ * slab pages, which keep something else in that place; and 5.10 charges only a huge page's head.
+ */
 #ifdef CONFIG_MEMCG
 #include <linux/memcontrol.h>
 
 static inline struct mem_cgroup *compat_page_memcg(struct page *page)
 {
+	if (PageSlab(page))
+		return NULL;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
-	return page_memcg(page);
+	return page_memcg(compound_head(page));
 #else
 	return folio_memcg(page_folio(page));
 #endif
