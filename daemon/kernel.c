@@ -257,6 +257,14 @@ int kernel_home(struct kernel *k, uint32_t pages)
 	return command(k, nlh);
 }
 
+int kernel_lent_group(struct kernel *k, int fd)
+{
+	struct nlmsghdr *nlh = begin(k, k->family, RAMSTER_CMD_LENT_GROUP, 0);
+
+	mnl_attr_put_u32(nlh, RAMSTER_A_FD, fd);
+	return command(k, nlh);
+}
+
 /* ---- Dumps ---- */
 
 /* The next entry of the growing array at *@array, zeroed; NULL and answer->error if memory is short. */

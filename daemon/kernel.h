@@ -115,6 +115,9 @@ int kernel_lease_keep(struct kernel *kernel, uint32_t node, uint64_t lender_inst
 /* Brings up to @pages remote pages home. */
 int kernel_home(struct kernel *kernel, uint32_t pages);
 
+/* Says which control group the lender runs in. @fd: of its cgroup2 directory; it stays the caller's. */
+int kernel_lent_group(struct kernel *kernel, int fd);
+
 /* What the last failed command said: the module's own words if it had some, else errno's. */
 const char *kernel_error(const struct kernel *kernel);
 

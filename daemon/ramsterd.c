@@ -23,6 +23,7 @@
 #include "daemon/configfs.h"
 #include "daemon/donor.h"
 #include "daemon/lend.h"
+#include "daemon/lent_group.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/membership.h"
@@ -119,6 +120,7 @@ static void on_tick(uv_timer_t *timer)
 
 	d->soon = false;
 	ramsterd_read_kernel(d);
+	lent_group_tick(d);
 	lend_tick(d);
 	donor_tick(d->donor);
 	d->membership->tick(d);
@@ -262,9 +264,11 @@ static int start(struct ramsterd *d, const struct options *options)
 	d->kernel = kernel_new(d->loop, &kernel_events, d);
 	d->door = sidedoor_new(d->loop, options->lender, d->self->number, &door_events, d);
 	d->lend = lend_new(d);
+	d->lent_group = lent_group_new();
 	d->donor = donor_new(d);
 	d->revoke = revoke_new(d);
-	if (!d->kernel || !d->door || !d->lend || !d->donor || !d->revoke || d->membership->start(d)) {
+	if (!d->kernel || !d->door || !d->lend || !d->lent_group || !d->donor || !d->revoke ||
+	    d->membership->start(d)) {
 		log_err("out of memory");
 		return -ENOMEM;
 	}
@@ -303,6 +307,7 @@ static void stop(struct ramsterd *d)
 	kernel_view_clear(&d->view);
 	donor_free(d->donor);
 	revoke_free(d->revoke);
+	lent_group_free(d->lent_group);
 	lend_free(d->lend);
 }
 

@@ -18,6 +18,7 @@
 
 struct donor;
 struct lend;
+struct lent_group;
 struct listener;
 struct membership_ops;
 struct peer;
@@ -44,6 +45,7 @@ struct ramsterd {
 	struct roll *roll; /* membership_corosync.c's own; NULL with another membership */
 	struct peer *peers[R2NET_MAX_NODES]; /* by node number; NULL: not in @conf, or the local node */
 	struct lend *lend; /* what this node lends */
+	struct lent_group *lent_group; /* by what the module knows it */
 	struct donor *donor; /* to whom */
 	struct revoke *revoke; /* who has to give back */
 	struct listener *listener;
