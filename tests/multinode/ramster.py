@@ -31,6 +31,7 @@ NODE_PROGRAMS = os.path.join(BUILD, "tests/programs")
 MODULES = ("ramster_frontswap", "ramster")  # in the order of loading; the first is not on every kernel
 SWAPDEV = "/dev/ramster0"
 SWAPDEV_SETTINGS = "/sys/block/ramster0"
+LENDER_GROUP = "ramster-lender.slice"  # the control group in which the service unit starts the lender
 COUNTERS = "/sys/kernel/ramster/counters"
 LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for something there
 
@@ -118,12 +119,14 @@ class Cluster:
     config: the text of cluster.conf, the same for all nodes, or a dictionary of texts by a node's name; by default
     configs/cluster.conf if the lab has three nodes. parameters: those of the module, "name=value ...". borrowers: the
     names of the nodes with the module (default: all). corosync: the text of corosync.conf, or a dictionary; it is started
-    where there is one. By default it is corosync_configuration() if cluster.conf asks for it.
+    where there is one. By default it is corosync_configuration() if cluster.conf asks for it. lender_group: the control
+    group that the lenders run in; "" for the root.
     """
 
-    def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None):
+    def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None, lender_group=LENDER_GROUP):
         self.lab, self.parameters = lab, parameters.split()
         self.borrowers = list(lab.nodes) if borrowers is None else borrowers
+        self.lender_group = lender_group
         self.kernel = lab.status()["kernel"]
         self.daemons = {}
         if config is None and len(lab.nodes) == 3:
@@ -197,8 +200,12 @@ class Cluster:
 
     def start_daemon(self, node, name, *options):
         """Starts ramsterd or ramster-lender, as its service unit does; does not wait until it is ready."""
-        command = f"{name} $(ramsterd --lender-options)" if name == "ramster-lender" else name
-        process = node.start("sh", "-c", f'exec {command} "$@"', "sh", *options, sink=log_of(node, name))
+        command = f'exec {name} "$@"'
+        if name == "ramster-lender":
+            group = os.path.join("/sys/fs/cgroup", self.lender_group)
+            command = (f"mkdir -p {group} && echo $$ >{group}/cgroup.procs && "
+                       f'exec {name} $(ramsterd --lender-options) "$@"')
+        process = node.start("sh", "-c", command, "sh", *options, sink=log_of(node, name))
         self.daemons[node.name, name] = process
 
     def start_corosync(self, node):
