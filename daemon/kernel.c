@@ -14,36 +14,13 @@
 
 #include "daemon/log.h"
 #include "daemon/kernel.h"
+#include "daemon/kernel_nl.h"
 
 #define ANSWER_SECONDS 5
-#define BUFFER_SIZE 65536
-
-struct kernel {
-	uv_loop_t *loop;
-	const struct kernel_events *events;
-	void *ctx;
-	struct mnl_socket *commands; /* NULL: no module */
-	struct mnl_socket *hints;
-	uv_poll_t *poll; /* of hints */
-	uint16_t family;
-	uint32_t group;
-	uint32_t seq;
-	char error[128];
-	char out[BUFFER_SIZE], in[BUFFER_SIZE];
-};
-
-/* One answer under way: the parser of its messages and what it fills in. */
-struct answer {
-	void (*parse)(struct answer *answer, struct nlattr **attrs);
-	void *to;
-	unsigned int len; /* entries of an array so far */
-	int error;
-	struct kernel *kernel;
-};
 
 /* ---- Attributes ---- */
 
-static int collect(const struct nlattr *attr, void *data)
+int kernel_collect(const struct nlattr *attr, void *data)
 {
 	struct nlattr **attrs = data;
 
@@ -52,17 +29,17 @@ static int collect(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
-static uint32_t get_u32(struct nlattr **attrs, unsigned int type)
+uint32_t kernel_get_u32(struct nlattr **attrs, unsigned int type)
 {
 	return attrs[type] && mnl_attr_get_payload_len(attrs[type]) == 4 ? mnl_attr_get_u32(attrs[type]) : 0;
 }
 
-static uint64_t get_u64(struct nlattr **attrs, unsigned int type)
+uint64_t kernel_get_u64(struct nlattr **attrs, unsigned int type)
 {
 	return attrs[type] && mnl_attr_get_payload_len(attrs[type]) == 8 ? mnl_attr_get_u64(attrs[type]) : 0;
 }
 
-static unsigned int get_leases(struct nlattr **attrs, struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES])
+unsigned int kernel_get_leases(struct nlattr **attrs, struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES])
 {
 	size_t len = attrs[RAMSTER_A_LEASES] ? mnl_attr_get_payload_len(attrs[RAMSTER_A_LEASES]) : 0;
 
@@ -75,7 +52,7 @@ static unsigned int get_leases(struct nlattr **attrs, struct ramster_nl_lease le
 
 /* ---- Commands ---- */
 
-static struct nlmsghdr *begin(struct kernel *k, uint16_t family, uint8_t cmd, uint16_t flags)
+struct nlmsghdr *kernel_begin(struct kernel *k, uint16_t family, uint8_t cmd, uint16_t flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(k->out);
 	struct genlmsghdr *genl;
@@ -92,9 +69,9 @@ static struct nlmsghdr *begin(struct kernel *k, uint16_t family, uint8_t cmd, ui
 static int on_message(const struct nlmsghdr *nlh, void *data)
 {
 	struct nlattr *attrs[RAMSTER_A_MAX + 1] = { 0 };
-	struct answer *answer = data;
+	struct kernel_answer *answer = data;
 
-	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), collect, attrs);
+	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), kernel_collect, attrs);
 	if (answer->parse)
 		answer->parse(answer, attrs);
 	return MNL_CB_OK;
@@ -113,7 +90,7 @@ static int find_text(const struct nlattr *attr, void *data)
 static int on_ack(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-	struct answer *answer = data;
+	struct kernel_answer *answer = data;
 	const char *text = NULL;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err)) {
@@ -134,7 +111,7 @@ static int on_done(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_STOP;
 }
 
-static int run(struct kernel *k, struct nlmsghdr *nlh, struct answer *answer)
+int kernel_run(struct kernel *k, struct nlmsghdr *nlh, struct kernel_answer *answer)
 {
 	static mnl_cb_t control[NLMSG_MIN_TYPE] = { [NLMSG_ERROR] = on_ack, [NLMSG_DONE] = on_done };
 	unsigned int portid;
@@ -165,15 +142,15 @@ static int run(struct kernel *k, struct nlmsghdr *nlh, struct answer *answer)
 
 static int command(struct kernel *k, struct nlmsghdr *nlh)
 {
-	struct answer answer = { 0 };
+	struct kernel_answer answer = { 0 };
 
 	nlh->nlmsg_flags |= NLM_F_ACK;
-	return run(k, nlh, &answer);
+	return kernel_run(k, nlh, &answer);
 }
 
 static struct nlmsghdr *begin_peer(struct kernel *k, uint8_t cmd, uint32_t node, uint64_t lender_instance)
 {
-	struct nlmsghdr *nlh = begin(k, k->family, cmd, 0);
+	struct nlmsghdr *nlh = kernel_begin(k, k->family, cmd, 0);
 
 	mnl_attr_put_u32(nlh, RAMSTER_A_NODE, node);
 	mnl_attr_put_u64(nlh, RAMSTER_A_LENDER_INSTANCE, lender_instance);
@@ -222,21 +199,21 @@ int kernel_lease_add(struct kernel *k, uint32_t node, uint64_t lender_instance, 
 	return command(k, nlh);
 }
 
-static void parse_returned(struct answer *answer, struct nlattr **attrs)
+static void parse_returned(struct kernel_answer *answer, struct nlattr **attrs)
 {
-	answer->len = get_leases(attrs, answer->to);
+	answer->len = kernel_get_leases(attrs, answer->to);
 }
 
 int kernel_lease_return(struct kernel *k, uint32_t node, uint64_t lender_instance, unsigned int count,
 			struct ramster_nl_lease *leases, unsigned int *len)
 {
 	struct nlmsghdr *nlh = begin_peer(k, RAMSTER_CMD_LEASE_RETURN, node, lender_instance);
-	struct answer answer = { .parse = parse_returned, .to = leases };
+	struct kernel_answer answer = { .parse = parse_returned, .to = leases };
 	int ret;
 
 	mnl_attr_put_u32(nlh, RAMSTER_A_COUNT, count);
 	nlh->nlmsg_flags |= NLM_F_ACK;
-	ret = run(k, nlh, &answer);
+	ret = kernel_run(k, nlh, &answer);
 	*len = ret ? 0 : answer.len;
 	return ret;
 }
@@ -251,7 +228,7 @@ int kernel_lease_keep(struct kernel *k, uint32_t node, uint64_t lender_instance,
 
 int kernel_home(struct kernel *k, uint32_t pages)
 {
-	struct nlmsghdr *nlh = begin(k, k->family, RAMSTER_CMD_HOME, 0);
+	struct nlmsghdr *nlh = kernel_begin(k, k->family, RAMSTER_CMD_HOME, 0);
 
 	mnl_attr_put_u32(nlh, RAMSTER_A_COUNT, pages);
 	return command(k, nlh);
@@ -259,139 +236,10 @@ int kernel_home(struct kernel *k, uint32_t pages)
 
 int kernel_lent_group(struct kernel *k, int fd)
 {
-	struct nlmsghdr *nlh = begin(k, k->family, RAMSTER_CMD_LENT_GROUP, 0);
+	struct nlmsghdr *nlh = kernel_begin(k, k->family, RAMSTER_CMD_LENT_GROUP, 0);
 
 	mnl_attr_put_u32(nlh, RAMSTER_A_FD, fd);
 	return command(k, nlh);
-}
-
-/* ---- Dumps ---- */
-
-/* The next entry of the growing array at *@array, zeroed; NULL and answer->error if memory is short. */
-static void *grow(struct answer *answer, void **array, size_t size)
-{
-	void *grown, *entry;
-
-	if (answer->error)
-		return NULL;
-	if (!(answer->len & (answer->len - 1))) {
-		grown = realloc(*array, size * (answer->len ? 2 * answer->len : 1));
-		if (!grown) {
-			answer->error = -ENOMEM;
-			return NULL;
-		}
-		*array = grown;
-	}
-	entry = (char *)*array + size * answer->len++;
-	memset(entry, 0, size);
-	return entry;
-}
-
-static int dump(struct kernel *k, uint8_t cmd, void (*parse)(struct answer *, struct nlattr **), void **array,
-		unsigned int *len)
-{
-	struct answer answer = { .parse = parse, .to = array };
-	int ret;
-
-	*array = NULL;
-	ret = run(k, begin(k, k->family, cmd, NLM_F_DUMP), &answer);
-	if (ret) {
-		free(*array);
-		*array = NULL;
-	}
-	*len = ret ? 0 : answer.len;
-	return ret;
-}
-
-static void parse_peer(struct answer *answer, struct nlattr **attrs)
-{
-	struct kernel_peer *peer = grow(answer, answer->to, sizeof(*peer));
-
-	if (!peer)
-		return;
-	*peer = (struct kernel_peer){
-		.node = get_u32(attrs, RAMSTER_A_NODE),
-		.state = get_u32(attrs, RAMSTER_A_STATE),
-		.lender_instance = get_u64(attrs, RAMSTER_A_LENDER_INSTANCE),
-		.extents = get_u32(attrs, RAMSTER_A_EXTENTS),
-		.spare = get_u32(attrs, RAMSTER_A_SPARE),
-		.leaving = get_u32(attrs, RAMSTER_A_LEAVING),
-		.conns = get_u32(attrs, RAMSTER_A_CONNS),
-		.rtt_us = get_u32(attrs, RAMSTER_A_RTT_US),
-		.space = get_u64(attrs, RAMSTER_A_SPACE),
-		.used = get_u64(attrs, RAMSTER_A_USED),
-		.pages = get_u64(attrs, RAMSTER_A_PAGES),
-	};
-}
-
-static void parse_conn(struct answer *answer, struct nlattr **attrs)
-{
-	struct kernel_conn *conn = grow(answer, answer->to, sizeof(*conn));
-
-	if (!conn)
-		return;
-	*conn = (struct kernel_conn){
-		.node = get_u32(attrs, RAMSTER_A_NODE),
-		.conn = get_u32(attrs, RAMSTER_A_CONN),
-		.role = get_u32(attrs, RAMSTER_A_ROLE),
-		.inflight = get_u32(attrs, RAMSTER_A_INFLIGHT),
-		.lender_instance = get_u64(attrs, RAMSTER_A_LENDER_INSTANCE),
-		.tx_bytes = get_u64(attrs, RAMSTER_A_TX_BYTES),
-		.rx_bytes = get_u64(attrs, RAMSTER_A_RX_BYTES),
-	};
-}
-
-static void parse_lease(struct answer *answer, struct nlattr **attrs)
-{
-	struct ramster_nl_lease leases[RAMSTER_NL_MAX_LEASES];
-	unsigned int count = get_leases(attrs, leases);
-	struct kernel_lease *lease;
-
-	for (unsigned int i = 0; i < count; i++) {
-		lease = grow(answer, answer->to, sizeof(*lease));
-		if (!lease)
-			return;
-		*lease = (struct kernel_lease){
-			.node = get_u32(attrs, RAMSTER_A_NODE),
-			.extent_size = get_u32(attrs, RAMSTER_A_EXTENT_SIZE),
-			.lender_instance = get_u64(attrs, RAMSTER_A_LENDER_INSTANCE),
-			.lease = leases[i],
-		};
-	}
-}
-
-int kernel_lease_get(struct kernel *k, struct kernel_lease **leases, unsigned int *len)
-{
-	return dump(k, RAMSTER_CMD_LEASE_GET, parse_lease, (void **)leases, len);
-}
-
-static int parse_counter(const struct nlattr *counter, void *data)
-{
-	struct nlattr *attrs[RAMSTER_A_MAX + 1] = { 0 };
-	struct kernel_view *view = data;
-	struct kernel_counter *c;
-
-	if (mnl_attr_get_type(counter) != RAMSTER_A_COUNTER || view->counters_len == KERNEL_MAX_COUNTERS)
-		return MNL_CB_OK;
-	mnl_attr_parse_nested(counter, collect, attrs);
-	if (!attrs[RAMSTER_A_COUNTER_NAME] || mnl_attr_validate(attrs[RAMSTER_A_COUNTER_NAME], MNL_TYPE_NUL_STRING))
-		return MNL_CB_OK;
-	c = &view->counters[view->counters_len++];
-	snprintf(c->name, sizeof(c->name), "%s", mnl_attr_get_str(attrs[RAMSTER_A_COUNTER_NAME]));
-	c->value = get_u64(attrs, RAMSTER_A_COUNTER_VALUE);
-	return MNL_CB_OK;
-}
-
-static void parse_status(struct answer *answer, struct nlattr **attrs)
-{
-	struct kernel_view *view = answer->to;
-
-	view->instance = get_u64(attrs, RAMSTER_A_INSTANCE);
-	view->need = get_u64(attrs, RAMSTER_A_NEED);
-	view->frontends = get_u32(attrs, RAMSTER_A_FRONTENDS);
-	view->counters_len = 0;
-	if (attrs[RAMSTER_A_COUNTERS])
-		mnl_attr_parse_nested(attrs[RAMSTER_A_COUNTERS], parse_counter, view);
 }
 
 /* ---- Events ---- */
@@ -404,19 +252,20 @@ static int on_hint(const struct nlmsghdr *nlh, void *data)
 
 	if (nlh->nlmsg_type != k->family)
 		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*genl), collect, attrs);
+	mnl_attr_parse(nlh, sizeof(*genl), kernel_collect, attrs);
 	switch (genl->cmd) {
 	case RAMSTER_CMD_EVENT_NEED:
 		k->events->need(k->ctx);
 		break;
 	case RAMSTER_CMD_EVENT_CONN_DOWN:
-		k->events->conn_down(k->ctx, get_u32(attrs, RAMSTER_A_NODE), get_u32(attrs, RAMSTER_A_CONN));
+		k->events->conn_down(k->ctx, kernel_get_u32(attrs, RAMSTER_A_NODE),
+				     kernel_get_u32(attrs, RAMSTER_A_CONN));
 		break;
 	case RAMSTER_CMD_EVENT_PEER:
-		k->events->peer(k->ctx, get_u32(attrs, RAMSTER_A_NODE), get_u32(attrs, RAMSTER_A_STATE));
+		k->events->peer(k->ctx, kernel_get_u32(attrs, RAMSTER_A_NODE), kernel_get_u32(attrs, RAMSTER_A_STATE));
 		break;
 	case RAMSTER_CMD_EVENT_LOST:
-		k->events->lost(k->ctx, get_u32(attrs, RAMSTER_A_NODE), get_u64(attrs, RAMSTER_A_PAGES));
+		k->events->lost(k->ctx, kernel_get_u32(attrs, RAMSTER_A_NODE), kernel_get_u64(attrs, RAMSTER_A_PAGES));
 		break;
 	case RAMSTER_CMD_EVENT_VACATED:
 		k->events->vacated(k->ctx);
@@ -476,7 +325,7 @@ static int find_group(const struct nlattr *group, void *data)
 }
 
 /* Attribute numbers of the generic netlink controller are small; those that matter here fit the common table. */
-static void parse_family(struct answer *answer, struct nlattr **attrs)
+static void parse_family(struct kernel_answer *answer, struct nlattr **attrs)
 {
 	struct kernel *k = answer->to;
 
@@ -521,7 +370,7 @@ static int listen_events(struct kernel *k)
 
 static int connect_module(struct kernel *k)
 {
-	struct answer answer = { .parse = parse_family, .to = k };
+	struct kernel_answer answer = { .parse = parse_family, .to = k };
 	struct nlmsghdr *nlh;
 	int ret;
 
@@ -529,28 +378,15 @@ static int connect_module(struct kernel *k)
 	k->commands = open_socket();
 	if (!k->commands)
 		return -errno;
-	nlh = begin(k, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK);
+	nlh = kernel_begin(k, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK);
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, RAMSTER_NL_NAME);
-	ret = run(k, nlh, &answer);
+	ret = kernel_run(k, nlh, &answer);
 	if (!ret && !k->family)
 		ret = -ENOENT;
 	if (!ret)
 		ret = listen_events(k);
 	if (ret)
 		disconnect(k);
-	return ret;
-}
-
-static int read_view(struct kernel *k, struct kernel_view *view)
-{
-	struct answer answer = { .parse = parse_status, .to = view };
-	int ret;
-
-	ret = run(k, begin(k, k->family, RAMSTER_CMD_STATUS_GET, NLM_F_ACK), &answer);
-	if (!ret)
-		ret = dump(k, RAMSTER_CMD_PEER_GET, parse_peer, (void **)&view->peers, &view->peers_len);
-	if (!ret)
-		ret = dump(k, RAMSTER_CMD_CONN_GET, parse_conn, (void **)&view->conns, &view->conns_len);
 	return ret;
 }
 
@@ -562,7 +398,7 @@ int kernel_view_read(struct kernel *k, struct kernel_view *view)
 	if (!k->commands)
 		ret = connect_module(k);
 	if (!ret)
-		ret = read_view(k, &fresh);
+		ret = kernel_view_fill(k, &fresh);
 	if (!ret) {
 		kernel_view_clear(view);
 		*view = fresh;
@@ -573,37 +409,6 @@ int kernel_view_read(struct kernel *k, struct kernel_view *view)
 		kernel_view_clear(view);
 	disconnect(k); /* whatever went wrong, the next reading starts afresh */
 	return ret;
-}
-
-void kernel_view_clear(struct kernel_view *view)
-{
-	free(view->peers);
-	free(view->conns);
-	memset(view, 0, sizeof(*view));
-}
-
-const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance)
-{
-	const struct kernel_peer *dead = NULL;
-
-	for (unsigned int i = 0; i < view->peers_len; i++) {
-		const struct kernel_peer *p = &view->peers[i];
-
-		if (p->node != node || p->lender_instance != lender_instance)
-			continue;
-		if (p->state != RAMSTER_PEER_DEAD)
-			return p;
-		dead = p;
-	}
-	return dead;
-}
-
-uint64_t kernel_view_counter(const struct kernel_view *view, const char *name)
-{
-	for (unsigned int i = 0; i < view->counters_len; i++)
-		if (!strcmp(view->counters[i].name, name))
-			return view->counters[i].value;
-	return 0;
 }
 
 struct kernel *kernel_new(uv_loop_t *loop, const struct kernel_events *events, void *ctx)

@@ -25,7 +25,7 @@ $(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 $(B)/tests/unit/test_conf: $(addprefix $(B)/,tests/unit/test_conf.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_placement: $(addprefix $(B)/,tests/unit/test_placement.o daemon/placement.o)
 $(B)/tests/unit/test_lend_policy: $(addprefix $(B)/,tests/unit/test_lend_policy.o daemon/lend_policy.o)
-$(B)/tests/unit/test_lent_group: $(addprefix $(B)/,tests/unit/test_lent_group.o daemon/lent_group.o daemon/kernel.o \
+$(B)/tests/unit/test_lent_group: $(addprefix $(B)/,tests/unit/test_lent_group.o daemon/lent_group.o daemon/kernel.o daemon/kernel_view.o \
 	daemon/sidedoor.o daemon/log.o)
 $(B)/tests/unit/test_lent_group: LDLIBS := -luv -lmnl
 $(B)/tests/unit/test_settings: $(addprefix $(B)/,tests/unit/test_settings.o daemon/settings.o daemon/conf.o daemon/conf_key.o)
