@@ -127,6 +127,7 @@ static void on_tick(uv_timer_t *timer)
 	peer_advertise_all(d);
 	lease_tick(d);
 	repatriate_tick(d);
+	watch_tick(d);
 }
 
 void ramsterd_tick_soon(struct ramsterd *d)

@@ -15,6 +15,7 @@
 #include "daemon/number.h"
 #include "daemon/repatriate.h"
 #include "daemon/sidedoor.h"
+#include "daemon/watch.h"
 
 struct donor;
 struct lend;
@@ -51,6 +52,7 @@ struct ramsterd {
 	struct listener *listener;
 	struct tool *tool;
 	struct repatriate repatriate;
+	struct watch watch;
 	bool evict; /* giveback.c: all pages are to come home */
 	unsigned int spare_ticks; /* giveback.c: for how long there has been too much remote space */
 	struct number numbers; /* of data connections */

@@ -452,7 +452,18 @@ u64 extent_pages(void)
 
 u64 extent_pages_missing(void)
 {
-	return READ_ONCE(extent_totals.missing);
+	const struct lease *lease;
+	u64 pages;
+
+	spin_lock(&extents_lock);
+	pages = extent_totals.missing;
+	if (copies > 1)
+		list_for_each_entry(lease, &extent_leases, link)
+			if (lease->extent && lease->extent->nr_legs >= copies &&
+			    READ_ONCE(lease->peer->state) != RAMSTER_PEER_UP)
+				pages += lease->extent->pages;
+	spin_unlock(&extents_lock);
+	return pages;
 }
 
 u64 extent_used_bytes(void)

@@ -45,7 +45,7 @@ unsigned int extent_copies(void);
 
 /* Gauges. */
 u64 extent_pages(void);
-u64 extent_pages_missing(void); /* of these, that have fewer copies than they shall */
+u64 extent_pages_missing(void); /* of these, that have fewer copies than they shall, with peers that are up */
 u64 extent_used_bytes(void);
 u64 extent_space_bytes(void);
 u64 extent_free_bytes(void); /* in blocks without a class, of open extents */

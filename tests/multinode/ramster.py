@@ -79,6 +79,21 @@ def log_of(node, name):
     return append
 
 
+def last_log(node):
+    """What ramsterd has written on a node since it found the module last."""
+    with open(os.path.join(node.lab.logs, f"{node.name}.ramsterd.log"), errors="replace") as log:
+        return log.read().rpartition("module ramster found")[2]
+
+
+def wait_log(node, text, timeout=30):
+    """Waits until that stands in last_log(), which it returns."""
+    until = time.monotonic() + timeout
+    while text not in (log := last_log(node)):
+        assert time.monotonic() < until, f"{text!r} is not in {log}"
+        time.sleep(LOOK_SECONDS)
+    return log
+
+
 def read_counters(text):
     return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
 

@@ -49,7 +49,9 @@ def test_a_donor_loses_its_power(cluster):
         seen = hold.answer(300)
         assert (seen.right, seen.wrong, seen.failed) == (hold.pages, 0, 0)
         line = n1.run("ramster", "status").out.splitlines()[0]
-        assert line.startswith("degraded: ") and "n2 is not up" in line
+        assert line.startswith("degraded: ") and "n2 is not up" in line and "remote pages lack a copy" in line
+
+        ramster.wait_log(n1, "remote pages lack a copy")
 
         # With the donors that are left, and then with all.
         cluster.wait_status(n1, lambda status: twice(status, "n3", "n4"), 120)
@@ -59,6 +61,7 @@ def test_a_donor_loses_its_power(cluster):
         hold.rewrite(0, hold.pages // 4)
         cluster.wait_status(n1, lambda status: twice(status, *DONORS), 120)
         assert_all_right(cluster, hold)
+        ramster.wait_log(n1, "every remote page has its copies again")
 
 
 @pytest.mark.parametrize("how", ["paused", "cut"])

@@ -3,7 +3,6 @@
 What a node has lent is never sent on to a third: n1's pages are with n2, which then swaps itself, to n3.
 """
 import os
-import time
 
 import pytest
 
@@ -19,20 +18,6 @@ MANY = 2000  # pages
 STAYS = "lent pages stay on this node: the module knows them by control group /" + ramster.LENDER_GROUP
 WARNING = "lent pages may be sent on to peers when this node borrows: "
 UNACCOUNTED = "elsewhere/lender"  # its pages are charged to the group above
-
-
-def ramsterd_log(node):
-    """Of its last run."""
-    with open(os.path.join(node.lab.logs, f"{node.name}.ramsterd.log"), errors="replace") as file:
-        return file.read().rpartition("module ramster found")[2]
-
-
-def wait_log(node, text, timeout=30):
-    until = time.monotonic() + timeout
-    while text not in (log := ramsterd_log(node)):
-        assert time.monotonic() < until, f"{text!r} is not in {log}"
-        time.sleep(ramster.LOOK_SECONDS)
-    return log
 
 
 def swap_out(node, group):
@@ -93,7 +78,7 @@ def test_lent_pages_stay(lab):
         assert swap_out(n2, ramster.LENDER_GROUP) > MANY
         assert cluster.counters(n2)["stores_lent"] > before + MANY
         assert_unharmed(cluster, hold)
-        log = ramsterd_log(n2)
+        log = ramster.last_log(n2)
         assert log.count(STAYS) == 1 and WARNING not in log
 
 
@@ -109,7 +94,7 @@ def test_they_go_where_the_group_is_not_known(lab):
         assert counters["pages_remote"] > MANY
         assert_unharmed(cluster, hold)
         why = f"memory is not accounted in control group /{UNACCOUNTED} "
-        log = ramsterd_log(n2)
+        log = ramster.last_log(n2)
         assert log.count(WARNING) == log.count(WARNING + why) == 1 and STAYS not in log
 
         # Another lender, another reason; and then a good one.
@@ -117,5 +102,5 @@ def test_they_go_where_the_group_is_not_known(lab):
             cluster.stop_daemon(n1, "ramster-lender")
             cluster.lender_group = group
             cluster.start_daemon(n1, "ramster-lender")
-            log = wait_log(n1, says)
+            log = ramster.wait_log(n1, says)
         assert log.count(WARNING) == 2

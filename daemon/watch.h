@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * watch - says in the log when this node's pages begin to be less safe or slower to get than they should be, and when that
+ * is over. `ramster status` tells the same of the moment.
+ */
+#ifndef _RAMSTER_WATCH_H
+#define _RAMSTER_WATCH_H
+
+#include <stdbool.h>
+
+struct ramsterd;
+
+struct watch {
+	bool missing; /* remote pages lack a copy */
+	bool disk; /* pages are on the backing device */
+};
+
+/* Each second. The module's view is fresh. */
+void watch_tick(struct ramsterd *d);
+
+#endif
