@@ -142,8 +142,7 @@ def test_a_donor_away_for_hold_time_is_given_up(lab):
         with Hold(n1, 160) as hold:
             before = cluster.wait_status(n1, lambda status: peer(status, "n2")["pages"] > 2000)
             lab.cut("n1", "n2")
-            wait_state(cluster, "dead")
-            lost = cluster.counters(n1)["pages_lost"]
+            lost = cluster.wait_counters(n1, lambda counters: counters["pages_lost"] > 0)["pages_lost"]
             assert lost == pytest.approx(peer(before, "n2")["pages"], rel=0.3)
             seen = hold.verify()
             assert seen.wrong == 0 and 0 < seen.failed <= lost and seen.right > 0
