@@ -115,10 +115,11 @@ def test_evict(cluster):
         cluster.wait_space(n1)
 
 
+@pytest.mark.cluster(remotify_percent=30)  # what comes home takes less than half of that
 def test_pages_come_home_by_themselves(cluster):
     """Some time after the node has RAM to spare."""
     n1 = cluster.lab["n1"]
-    with fill(cluster, 40, size="512M") as hold, Hold(n1, 110, seed=2) as hog:
+    with fill(cluster, 25, size="512M") as hold, Hold(n1, 120, seed=2) as hog:
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
         hog.end()
         counters = cluster.wait_counters(n1, lambda counters: counters["pages_remote"] == 0, 120)
