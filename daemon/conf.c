@@ -115,19 +115,6 @@ static int set_key(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
-static char *trim(char *s)
-{
-	char *end;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	end = s + strlen(s);
-	while (end > s && isspace((unsigned char)end[-1]))
-		end--;
-	*end = 0;
-	return s;
-}
-
 static int parse_line(struct parser *p, char *line)
 {
 	char *equals, *s;
@@ -138,17 +125,17 @@ static int parse_line(struct parser *p, char *line)
 			break;
 		}
 	}
-	s = trim(line);
+	s = conf_key_trim(line);
 	if (!*s)
 		return 0;
 	equals = strchr(s, '=');
 	if (equals) {
 		*equals = 0;
-		return set_key(p, trim(s), trim(equals + 1));
+		return set_key(p, conf_key_trim(s), conf_key_trim(equals + 1));
 	}
 	if (s[strlen(s) - 1] == ':') {
 		s[strlen(s) - 1] = 0;
-		return open_stanza(p, trim(s));
+		return open_stanza(p, conf_key_trim(s));
 	}
 	return fail(p, p->line, "\"%s\" is neither a stanza nor a key (expected \"node:\" or \"key = value\")", s);
 }

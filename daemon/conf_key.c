@@ -66,6 +66,19 @@ static const struct conf_key node_keys[] = {
 const struct conf_stanza conf_cluster_stanza = { "cluster", cluster_keys, ARRAY_SIZE(cluster_keys) };
 const struct conf_stanza conf_node_stanza = { "node", node_keys, ARRAY_SIZE(node_keys) };
 
+char *conf_key_trim(char *s)
+{
+	char *end;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	end = s + strlen(s);
+	while (end > s && isspace((unsigned char)end[-1]))
+		end--;
+	*end = 0;
+	return s;
+}
+
 const struct conf_key *conf_key_find(const struct conf_stanza *stanza, const char *name)
 {
 	for (unsigned int i = 0; i < stanza->len; i++)

@@ -56,6 +56,9 @@ struct conf_stanza {
 extern const struct conf_stanza conf_cluster_stanza; /* fills in a struct conf */
 extern const struct conf_stanza conf_node_stanza; /* fills in a struct conf_node */
 
+/* Cuts white space off both ends, in place. Returns where the rest begins. */
+char *conf_key_trim(char *s);
+
 /* Returns the key of that name, or NULL. */
 const struct conf_key *conf_key_find(const struct conf_stanza *stanza, const char *name);
 

@@ -33,19 +33,6 @@ static int __attribute__((format(printf, 2, 3))) wrong(char error[CONF_ERROR_LEN
 	return -EINVAL;
 }
 
-static char *trim(char *s)
-{
-	char *end;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	end = s + strlen(s);
-	while (end > s && isspace((unsigned char)end[-1]))
-		end--;
-	*end = 0;
-	return s;
-}
-
 static int split(struct setting *s, const char *assignment, char error[CONF_ERROR_LEN])
 {
 	char *equals;
@@ -61,8 +48,8 @@ static int split(struct setting *s, const char *assignment, char error[CONF_ERRO
 	if (!equals)
 		return wrong(error, "\"%s\" is no assignment (expected KEY=VALUE)", assignment);
 	*equals = 0;
-	s->name = trim(s->text);
-	s->value = trim(equals + 1);
+	s->name = conf_key_trim(s->text);
+	s->value = conf_key_trim(equals + 1);
 	return 0;
 }
 

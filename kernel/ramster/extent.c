@@ -294,6 +294,69 @@ void extent_attach(struct extent *extent, struct lease *lease)
 	lease->extent = extent;
 }
 
+void extent_hold(struct extent *extent)
+{
+	lockdep_assert_held(&extents_lock);
+	extent->held = true;
+	extent_settle(extent);
+}
+
+void extent_let_go(struct extent *extent)
+{
+	lockdep_assert_held(&extents_lock);
+	extent->held = false;
+	extent_settle(extent);
+}
+
+/* The peers that the extent will be with. Returns how many; 0 if the change is not possible any more. */
+static unsigned int peers_after(const struct extent *extent, const struct lease *from, const struct lease *to,
+				struct r2net_peer *peers[EXTENT_MAX_COPIES])
+{
+	unsigned int i, nr = 0;
+
+	lockdep_assert_held(&extents_lock);
+	if (!extent->nr_legs || (from && from->extent != extent) || (to && to->dead) ||
+	    extent->nr_legs - !!from + !!to > EXTENT_MAX_COPIES)
+		return 0;
+	for (i = 0; i < extent->nr_legs; i++)
+		if (extent->legs[i] != from)
+			peers[nr++] = extent->legs[i]->peer;
+	if (to)
+		peers[nr++] = to->peer;
+	return nr;
+}
+
+bool extent_replace(struct extent *extent, struct lease *from, struct lease *to)
+{
+	struct r2net_peer *peers[EXTENT_MAX_COPIES];
+	struct extent_group *group = NULL;
+	unsigned int nr;
+	bool possible;
+
+	lockdep_assert_held(&extents_mutex);
+	spin_lock(&extents_lock);
+	nr = peers_after(extent, from, to, peers);
+	spin_unlock(&extents_lock);
+	/* A lease may be lost without the mutex, but no peer dies. */
+	if (nr)
+		group = extent_group_of(peers, nr);
+	if (!group)
+		return false;
+	spin_lock(&extents_lock);
+	possible = peers_after(extent, from, to, peers) == nr;
+	if (possible) {
+		swap(group, extent->group);
+		if (from)
+			extent_detach(extent, from);
+		if (to)
+			extent_attach(extent, to);
+		extent_let_go(extent);
+	}
+	group_put(group);
+	spin_unlock(&extents_lock);
+	return possible;
+}
+
 /* ---- The table ---- */
 
 static int table_grow(void)

@@ -6,6 +6,7 @@
 #ifndef _RAMSTER_EXTENT_TABLE_H
 #define _RAMSTER_EXTENT_TABLE_H
 
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -83,6 +84,8 @@ struct extent_group {
 	atomic_t writes; /* batches under way; changed without the lock */
 };
 
+#define LEASE_RETRY HZ /* after a failure */
+
 extern spinlock_t extents_lock;
 extern struct mutex extents_mutex; /* of those who add, compose, move or give back; outside extents_lock */
 extern struct list_head extent_leases;
@@ -108,6 +111,22 @@ static inline unsigned int extent_nr_blocks(const struct extent *extent)
  * be open. The extent may be gone afterwards.
  */
 void extent_settle(struct extent *extent);
+
+/* It stays as it is, closed, until extent_replace() has succeeded or extent_let_go() is called. */
+void extent_hold(struct extent *extent);
+/* The extent may be gone afterwards. */
+void extent_let_go(struct extent *extent);
+
+/**
+ * extent_replace - take a leg away, add another, or both
+ * @extent: held; it is let go if that succeeds, and may be gone then
+ * @from: pinned; NULL: none goes
+ * @to: pinned, and all of the extent's bytes are there; NULL: none comes
+ *
+ * Under extents_mutex alone. May sleep. Returns false if a lease was lost meanwhile, it would have no leg or too many, or memory
+ * is short: then it is as it was.
+ */
+bool extent_replace(struct extent *extent, struct lease *from, struct lease *to);
 
 /* Ends an extent in which no block is used; its leases are spare then. */
 void extent_dissolve(struct extent *extent);

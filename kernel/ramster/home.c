@@ -15,7 +15,6 @@
 #define HOME_READS 4 /* under way while pages come home */
 #define HOME_WAIT HZ
 #define HOME_PAGES R2NET_MAX_ITEMS
-#define RETRY HZ /* with what is left of an extent */
 
 /* Asks for those at the beginning of @owners that are of one pool. Returns how many. */
 static unsigned int owners_home(const struct extent_owner *owners, unsigned int nr)
@@ -61,10 +60,9 @@ unsigned int home_extent(struct extent *extent, unsigned int max)
 		asked += block_home(extent, block, max - asked, &goes_on);
 	fetch_home_wait(0, HOME_WAIT);
 	spin_lock(&extents_lock);
-	extent->held = false;
 	for (i = 0; i < extent->nr_legs; i++)
-		extent->legs[i]->retry = extent->pages < before ? 0 : jiffies + RETRY;
-	extent_settle(extent);
+		extent->legs[i]->retry = extent->pages < before ? 0 : jiffies + LEASE_RETRY;
+	extent_let_go(extent);
 	spin_unlock(&extents_lock);
 	netlink_event_vacated();
 	return asked;
@@ -81,10 +79,8 @@ static struct extent *emptiest_extent(void)
 		if (lease->extent && lease->extent->pages && !lease->extent->held && lease_may_try(lease) &&
 		    (!best || lease->extent->pages < best->pages))
 			best = lease->extent;
-	if (best) {
-		best->held = true;
-		extent_settle(best);
-	}
+	if (best)
+		extent_hold(best);
 	spin_unlock(&extents_lock);
 	return best;
 }

@@ -259,6 +259,7 @@ static void lease_set_leaving(struct lease *lease, bool leaving)
 {
 	lockdep_assert_held(&extents_lock);
 	lease->leaving = leaving;
+	lease->stuck = false;
 	lease->since = jiffies;
 	lease->peer->space.leaving += leaving ? 1 : -1;
 	if (!lease->extent)

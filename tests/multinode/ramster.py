@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import signal
+import threading
 import time
 
 import labnet
@@ -67,13 +68,18 @@ def pagecheck(mib, *options):
     return ("pagecheck", "--mib", str(mib), *map(str, options))
 
 
+LOGGED = threading.Condition()  # a daemon has written something
+
+
 def log_of(node, name):
     """A sink that appends a command's output to a file in the lab's logs."""
     path = os.path.join(node.lab.logs, f"{node.name}.{name}.log")
 
     def append(_, data):
-        with open(path, "ab") as log:
-            log.write(data)
+        with LOGGED:
+            with open(path, "ab") as log:
+                log.write(data)
+            LOGGED.notify_all()
 
     append(None, b"")
     return append
@@ -87,11 +93,9 @@ def last_log(node):
 
 def wait_log(node, text, timeout=30):
     """Waits until that stands in last_log(), which it returns."""
-    until = time.monotonic() + timeout
-    while text not in (log := last_log(node)):
-        assert time.monotonic() < until, f"{text!r} is not in {log}"
-        time.sleep(LOOK_SECONDS)
-    return log
+    with LOGGED:
+        assert LOGGED.wait_for(lambda: text in last_log(node), timeout), f"{text!r} is not in {last_log(node)}"
+        return last_log(node)
 
 
 def read_counters(text):

@@ -322,10 +322,12 @@ struct worker {
 	pthread_t thread;
 	unsigned long first;
 	u64 seed;
+	unsigned long steps;
 	bool stop;
 };
 
 #define WORKER_PAGES 600
+#define ROUND_STEPS 500
 
 static void *work(void *arg)
 {
@@ -334,6 +336,7 @@ static void *work(void *arg)
 	unsigned int i;
 
 	while (!READ_ONCE(worker->stop)) {
+		WRITE_ONCE(worker->steps, worker->steps + 1);
 		i = pages_random(&worker->seed) % WORKER_PAGES;
 		switch (pages_random(&worker->seed) % 4) {
 		case 0:
@@ -372,10 +375,11 @@ static void test_under_load(void **state)
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
 	for (round = 0; round < 60; round++) {
 		struct donor *donor = donors[round % 3];
+		unsigned long steps = READ_ONCE(workers[0].steps) + ROUND_STEPS;
 
 		extent_set_copies(1 + round / 20 % 2);
 		keep(donor, round % 2);
-		usleep(20000);
+		wait_until(READ_ONCE(workers[0].steps) > steps);
 		i = give_back(donor);
 		keep(donor, UINT_MAX);
 		if (i)
