@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * extent_table.h - what lease.c, extent.c, slot.c and move.c share: leases, the extents that they back, and the blocks
- * that these are cut into. All under extents_lock, where it does not say otherwise.
+ * extent_table.h - what lease.c, extent.c, slot.c, and those that move extents share: leases, the extents that they
+ * back, and the blocks that these are cut into. All under extents_lock, where it does not say otherwise.
  */
 #ifndef _RAMSTER_EXTENT_TABLE_H
 #define _RAMSTER_EXTENT_TABLE_H
@@ -67,7 +67,7 @@ struct extent {
 	u32 pages;
 	u16 used_blocks;
 	bool open; /* slots may be given out */
-	bool held; /* move.c works on it: it stays as it is */
+	bool held; /* somebody works on it: it stays as it is */
 	struct block *blocks[];
 };
 
@@ -148,7 +148,7 @@ int extent_table_reserve(unsigned int nr);
 /* Whether a slot of the block can be given out. */
 bool slot_block_has_room(const struct block *block);
 
-/* slot.c for move.c: blocks of a held extent, without extents_lock. */
+/* slot.c for relocate.c and home.c: blocks of a held extent, without extents_lock. */
 
 #define BLOCK_PIECE 4096U /* bytes in which a block is copied */
 #define BLOCK_PIECES (EXTENT_BLOCK_SIZE / BLOCK_PIECE)
