@@ -4,6 +4,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/completion.h>
 #include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -19,6 +20,14 @@ static atomic_long_t all_pages;
 bool backing_has(const struct backing *backing, unsigned long index)
 {
 	return index < backing->nr && test_bit(index, backing->pages);
+}
+
+void backing_keep(struct backing *backing, unsigned long index)
+{
+	if (!test_and_set_bit(index, backing->pages)) {
+		atomic_long_inc(&backing->used);
+		atomic_long_inc(&all_pages);
+	}
 }
 
 void backing_forget(struct backing *backing, unsigned long index)
@@ -49,15 +58,67 @@ void backing_rw(struct backing *backing, struct bio *parent, struct page *page, 
 	struct bio *bio = bio_alloc_bioset(backing->dev.bdev, 1, parent->bi_opf & (REQ_OP_MASK | REQ_SWAP | REQ_SYNC),
 					   GFP_NOIO, &backing->bios);
 
-	if (op_is_write(bio_op(parent)) && !test_and_set_bit(index, backing->pages)) {
-		atomic_long_inc(&backing->used);
-		atomic_long_inc(&all_pages);
+	if (op_is_write(bio_op(parent))) {
+		lockdep_assert_held(&backing->writes);
+		backing_keep(backing, index);
 	}
 	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
 	bio->bi_private = parent;
 	bio->bi_end_io = backing_end_io;
 	__bio_add_page(bio, page, PAGE_SIZE, 0);
 	submit_bio(bio);
+}
+
+/* A batch under way, on the stack of whoever waits. */
+struct batch_wait {
+	struct backing_batch *batch;
+	atomic_t left;
+	struct completion done;
+};
+
+static void batch_end_io(struct bio *bio)
+{
+	struct batch_wait *wait = bio->bi_private;
+	struct backing_batch *batch = wait->batch;
+	struct page *page = bio_first_page_all(bio);
+	unsigned int i;
+
+	if (bio->bi_status) {
+		for (i = 0; batch->pages[i] != page; i++)
+			;
+		set_bit(i, (unsigned long *)&batch->failed);
+	}
+	bio_put(bio);
+	if (atomic_dec_and_test(&wait->left))
+		complete(&wait->done);
+}
+
+void backing_write_batch(struct backing *backing, struct backing_batch *batch)
+{
+	struct batch_wait wait = {
+		.batch = batch,
+		.left = ATOMIC_INIT(1),
+		.done = COMPLETION_INITIALIZER_ONSTACK(wait.done),
+	};
+	struct blk_plug plug;
+	struct bio *bio;
+	unsigned int i;
+
+	lockdep_assert_held(&backing->writes);
+	batch->failed = 0;
+	blk_start_plug(&plug); /* neighbours become one request */
+	for (i = 0; i < batch->nr; i++) {
+		bio = bio_alloc_bioset(backing->dev.bdev, 1, REQ_OP_WRITE | REQ_SWAP, GFP_NOIO, &backing->bios);
+		bio->bi_iter.bi_sector = (sector_t)batch->indices[i] << (PAGE_SHIFT - SECTOR_SHIFT);
+		bio->bi_private = &wait;
+		bio->bi_end_io = batch_end_io;
+		__bio_add_page(bio, batch->pages[i], PAGE_SIZE, 0);
+		atomic_inc(&wait.left);
+		submit_bio(bio);
+	}
+	blk_finish_plug(&plug);
+	if (!atomic_dec_and_test(&wait.left))
+		wait_for_completion_io(&wait.done);
 }
 
 int backing_resize(struct backing *backing, unsigned long nr)

@@ -6,6 +6,7 @@
 #define _RAMSTER_BACKING_H
 
 #include <linux/bio.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 struct backing {
@@ -15,6 +16,17 @@ struct backing {
 	unsigned long nr;
 	atomic_long_t used;
 	struct bio_set bios;
+	struct mutex writes; /* of whoever begins writes, so that two of one page never overtake each other */
+};
+
+#define BACKING_BATCH 64U
+
+/* Pages that are written together. */
+struct backing_batch {
+	unsigned int nr; /* up to BACKING_BATCH */
+	unsigned long indices[BACKING_BATCH];
+	struct page *pages[BACKING_BATCH];
+	u64 failed; /* bit by page: it could not be written */
 };
 
 /**
@@ -39,6 +51,9 @@ static inline bool backing_is_open(const struct backing *backing)
 /* Whether the page of that index is here. Any context. */
 bool backing_has(const struct backing *backing, unsigned long index);
 
+/* The page is here from now on. Any context. */
+void backing_keep(struct backing *backing, unsigned long index);
+
 /* The page is not here any more. Any context. */
 void backing_forget(struct backing *backing, unsigned long index);
 
@@ -47,9 +62,16 @@ void backing_forget(struct backing *backing, unsigned long index);
  * @parent: its bio_endio() is called once when the I/O is done, with an error set if it failed; the caller has counted
  *          that with bio_inc_remaining()
  *
- * A written page is here from now on. May sleep, but for other I/O of this device only.
+ * A written page is here from now on; writes is held. May sleep, but for other I/O of this device only.
  */
 void backing_rw(struct backing *backing, struct bio *parent, struct page *page, unsigned long index);
+
+/**
+ * backing_write_batch - write pages, and wait for it
+ *
+ * Under writes. Whether a page is here from then on is for the caller to say: backing_keep(). Sleeps.
+ */
+void backing_write_batch(struct backing *backing, struct backing_batch *batch);
 
 /* Pages that are here. */
 u64 backing_pages(void);

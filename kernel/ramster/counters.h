@@ -20,7 +20,9 @@
 	X(stores_lent) /* of these, pages of this node's lender, which stay here */                                    \
 	X(stores_refused) /* pages not taken: no room or no memory; each try counts */                                 \
 	X(stores_huge) /* huge pages not taken */                                                                      \
-	X(stores_backing) /* pages sent to swapdev's backing device */                                                 \
+	X(stores_backing) /* pages sent to swapdev's backing device at once, for want of room elsewhere */             \
+	X(writeback_pages) /* pages written to the backing device because they were the coldest */                     \
+	X(writeback_remote) /* of these, pages that were with peers */                                                 \
 	X(stores_deferred) /* swapdev writes that went on in the worker */                                             \
 	X(loads_local) /* pages decompressed from local RAM */                                                         \
 	X(loads_same) /* pages filled with a word */                                                                   \

@@ -25,6 +25,7 @@ struct block_owner {
 
 struct block {
 	struct list_head link; /* in extent_group.partial while a slot is free and the extent is open */
+	struct list_head age; /* in slot.c's list of all, by when a slot was given out last */
 	struct extent *extent;
 	u16 number; /* in its extent */
 	u16 class;
@@ -148,7 +149,7 @@ int extent_table_reserve(unsigned int nr);
 /* Whether a slot of the block can be given out. */
 bool slot_block_has_room(const struct block *block);
 
-/* slot.c for relocate.c and home.c: blocks of a held extent, without extents_lock. */
+/* slot.c for relocate.c: blocks of a held extent, without extents_lock. */
 
 #define BLOCK_PIECE 4096U /* bytes in which a block is copied */
 #define BLOCK_PIECES (EXTENT_BLOCK_SIZE / BLOCK_PIECE)
@@ -165,10 +166,6 @@ static_assert(BLOCK_PIECES <= 32 && BLOCK_PIECES <= R2NET_MAX_ITEMS && BLOCK_PIE
 int slot_block_pin(struct extent *extent, unsigned int number, struct lease *from, struct lease *to, u32 *pieces);
 /* Ends one of the two pins, and that of the lease. */
 void slot_block_unpin(struct extent *extent, unsigned int number, struct lease *lease);
-
-/* The pages whose slots are in a block, from slot *@from on, which is left behind the last. Returns how many, up to @max. */
-unsigned int slot_block_owners(struct extent *extent, unsigned int number, unsigned int *from,
-			       struct extent_owner *owners, unsigned int max);
 
 /* The lease ends here if nothing holds it. */
 void lease_put(struct lease *lease);

@@ -208,17 +208,17 @@ static void fetch_submit(struct fetch *fetch)
  * Adds a page to *@fetch if it lies with its peer; else sends that and begins another. *@fetch may be NULL. Returns false if
  * no READ is to be had.
  */
-static bool fetch_page(struct fetch **fetch, struct tmem_pool *pool, unsigned long index, bool home)
+static bool fetch_page(struct fetch **fetch, struct tmem_pool *pool, unsigned long index, enum fetch_purpose purpose)
 {
 	struct extent_slot slot;
 	struct zpage *zpage;
 
 	for (;;) {
 		if (!*fetch)
-			*fetch = fetch_new(NULL, home);
+			*fetch = fetch_new(NULL, purpose != FETCH_COPY);
 		if (!*fetch)
 			return false;
-		zpage = tmem_fetch_ahead(pool, index, home, (*fetch)->peer, &slot);
+		zpage = tmem_fetch_ahead(pool, index, purpose, (*fetch)->peer, &slot);
 		if (zpage != ERR_PTR(-EXDEV))
 			break;
 		fetch_submit(*fetch);
@@ -226,7 +226,7 @@ static bool fetch_page(struct fetch **fetch, struct tmem_pool *pool, unsigned lo
 	}
 	if (!zpage)
 		return true;
-	if (!home)
+	if (purpose == FETCH_COPY)
 		count(prefetch_pages);
 	fetch_add(*fetch, zpage->remote, zpage, &slot);
 	if ((*fetch)->nr == FETCH_MAX) {
@@ -241,7 +241,7 @@ static void fetch_plan(struct tmem_pool *pool, struct fetch *fetch, const struct
 	unsigned int i;
 
 	for (i = 0; i < plan->nr; i++)
-		if (!fetch_page(&fetch, pool, plan->start + (long)i * plan->step, false))
+		if (!fetch_page(&fetch, pool, plan->start + (long)i * plan->step, FETCH_COPY))
 			return;
 	if (fetch)
 		fetch_submit(fetch);
@@ -272,13 +272,13 @@ void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan)
 		fetch_plan(pool, NULL, plan);
 }
 
-void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr)
+void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr, enum fetch_purpose purpose)
 {
 	struct fetch *fetch = NULL;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		if (!fetch_page(&fetch, pool, indices[i], true))
+		if (!fetch_page(&fetch, pool, indices[i], purpose))
 			return;
 	if (fetch)
 		fetch_submit(fetch);

@@ -5,8 +5,9 @@
 #ifndef _RAMSTER_FETCH_H
 #define _RAMSTER_FETCH_H
 
-#include "slot.h"
 #include "prefetch.h"
+#include "slot.h"
+#include "zcache.h"
 
 struct tmem_load;
 struct tmem_pool;
@@ -28,10 +29,11 @@ void fetch_ahead(struct tmem_pool *pool, const struct prefetch_plan *plan);
 /**
  * fetch_home - bring remote pages home: each that comes is local again
  * @indices: @nr of them
+ * @purpose: FETCH_HOME, or FETCH_DISK
  *
  * Never sleeps, does not wait. What is not remote, or finds no memory, is left as it is.
  */
-void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr);
+void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr, enum fetch_purpose purpose);
 
 /*
  * Sleeps until all pages of fetch_home() have come or failed but those of at most @max READs, for @timeout jiffies at most.

@@ -26,7 +26,7 @@ static unsigned int owners_home(const struct extent_owner *owners, unsigned int 
 	for (i = 0; i < nr && owners[i].pool == owners[0].pool; i++)
 		indices[i] = owners[i].index;
 	if (pool) {
-		fetch_home(pool, indices, i);
+		fetch_home(pool, indices, i, FETCH_HOME);
 		tmem_pool_put(pool);
 	}
 	return i;
@@ -35,11 +35,12 @@ static unsigned int owners_home(const struct extent_owner *owners, unsigned int 
 /* Asks for up to @max pages of a block. Returns how many, and in @goes_on whether it makes sense to ask for more. */
 static unsigned int block_home(struct extent *extent, unsigned int block, unsigned int max, bool *goes_on)
 {
+	struct slot_cursor cursor = { .extent = extent->number, .block = block };
 	struct extent_owner owners[HOME_PAGES];
-	unsigned int slot = 0, nr, i, asked = 0;
+	unsigned int nr, i, asked = 0;
 
 	while (*goes_on && asked < max) {
-		nr = slot_block_owners(extent, block, &slot, owners, min_t(unsigned int, HOME_PAGES, max - asked));
+		nr = slot_owners(&cursor, owners, min_t(unsigned int, HOME_PAGES, max - asked));
 		if (!nr)
 			break;
 		for (i = 0; i < nr;)

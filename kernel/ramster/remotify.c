@@ -19,6 +19,7 @@
 #include "slot.h"
 #include "tmem.h"
 #include "trace.h"
+#include "writeback.h"
 #include "zcache.h"
 
 #define BATCH_BYTES (96U << 10) /* more than sixteen raw pages */
@@ -364,6 +365,7 @@ static void remotify_work(void)
 		if (!sent) {
 			if (zcache_full() && drop_clean(R2NET_MAX_ITEMS, 0))
 				continue;
+			writeback_wake();
 			wait_event_idle_timeout(wake, kthread_should_stop() || atomic_long_read(&rooms) != before,
 						STALLED_RETRY);
 			return;
@@ -419,6 +421,13 @@ bool remotify_may_make_room(void)
 	if (group)
 		extent_group_put(group);
 	return group;
+}
+
+void remotify_made_room(void)
+{
+	atomic_long_inc(&rooms);
+	wake_up_all(&room);
+	remotify_wake();
 }
 
 bool remotify_wait_for_room(unsigned long timeout)

@@ -22,6 +22,9 @@ unsigned long remotify_shrink(unsigned long nr);
 /* Whether pages are on their way to a peer, or could be. Never sleeps. */
 bool remotify_may_make_room(void);
 
+/* Somebody else has made room. Any context. */
+void remotify_made_room(void);
+
 /* Sleeps until pages have left zcache, for @timeout jiffies at most. Returns whether some have. */
 bool remotify_wait_for_room(unsigned long timeout);
 

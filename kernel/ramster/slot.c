@@ -17,6 +17,7 @@
 #define BLOCK_MIN_SLOTS (EXTENT_BLOCK_SIZE / R2NET_MAX_ITEM_LEN)
 /* Each class has about a seventh more slots than the one before, so a zpage wastes a fourteenth of its slot on average. */
 #define CLASS_STEP 7
+#define AGE_LOOKS 1024 /* at blocks, for one that can be read */
 #define BLOCK_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN) /* the reserve is for those who send and receive */
 
 struct slot_class {
@@ -29,6 +30,7 @@ struct slot_class {
 
 static struct slot_class classes[EXTENT_MAX_CLASSES];
 static unsigned int nr_classes;
+static LIST_HEAD(ages); /* blocks in use, the one that was given a page longest ago first; under extents_lock */
 
 static size_t block_table_bytes(unsigned int slots)
 {
@@ -108,6 +110,7 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 	extent_totals.free_blocks--;
 	extent_totals.table_bytes += kmem_cache_size(classes[class].tables);
 	list_add(&block->link, &group->partial[class]);
+	list_add_tail(&block->age, &ages);
 	return block;
 }
 
@@ -131,6 +134,7 @@ static void block_release(struct block *block)
 
 	lockdep_assert_held(&extents_lock);
 	list_del(&block->link);
+	list_del(&block->age);
 	extent->blocks[block->number] = NULL;
 	extent->used_blocks--;
 	extent_totals.table_bytes -= kmem_cache_size(classes[block->class].tables);
@@ -207,6 +211,7 @@ void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t l
 	block_owner_set(&block->owners[i], owner);
 	if (block_is_full(block))
 		list_del_init(&block->link);
+	list_move_tail(&block->age, &ages);
 	extent_account(block->extent, 0, classes[class].size);
 	loc.extent = block->extent->number;
 	loc.block = block->number;
@@ -355,7 +360,7 @@ bool slot_is_dead(void *entry)
 	return dead;
 }
 
-/* ---- Whole blocks, for move.c ---- */
+/* ---- Whole blocks, for relocate.c ---- */
 
 /* Bit by piece: which hold bytes of a page. */
 static u32 block_pieces(const struct block *block)
@@ -401,18 +406,81 @@ void slot_block_unpin(struct extent *extent, unsigned int number, struct lease *
 	spin_unlock(&extents_lock);
 }
 
-unsigned int slot_block_owners(struct extent *extent, unsigned int number, unsigned int *from,
-			       struct extent_owner *owners, unsigned int max)
+/* ---- The pages of a block, for those who bring them here ---- */
+
+static bool extent_can_be_read(const struct extent *extent)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++)
+		if (READ_ONCE(extent->legs[i]->peer->state) == RAMSTER_PEER_UP)
+			return true;
+	return false;
+}
+
+/* A block with pages of an extent that is to leave a lender. */
+static struct block *leaving_block(void)
+{
+	struct extent *extent;
+	struct lease *lease;
+	unsigned int i;
+
+	if (!extent_totals.moving)
+		return NULL;
+	list_for_each_entry(lease, &extent_leases, link) {
+		extent = lease->extent;
+		if (!lease->leaving || !extent || !extent->pages || !extent_can_be_read(extent))
+			continue;
+		for (i = 0; i < extent_nr_blocks(extent); i++)
+			if (extent->blocks[i] && extent->blocks[i]->pages)
+				return extent->blocks[i];
+	}
+	return NULL;
+}
+
+static struct block *oldest_block(void)
 {
 	struct block *block;
-	unsigned int nr = 0;
+	unsigned int looks = 0;
+
+	list_for_each_entry(block, &ages, age)
+		if (block->pages && extent_can_be_read(block->extent))
+			return block;
+		else if (++looks == AGE_LOOKS)
+			break;
+	return NULL;
+}
+
+bool slot_coldest_block(struct slot_cursor *cursor)
+{
+	struct block *block;
 
 	spin_lock(&extents_lock);
-	block = extent->blocks[number];
-	for (; block && *from < classes[block->class].slots && nr < max; ++*from)
-		if (test_bit(*from, block->slots) && block->owners[*from].pool)
-			owners[nr++] = (struct extent_owner){ .pool = block->owners[*from].pool,
-							      .index = block_owner_index(&block->owners[*from]) };
+	block = leaving_block() ?: oldest_block();
+	if (block) {
+		*cursor = (struct slot_cursor){ .extent = block->extent->number, .block = block->number };
+		list_move_tail(&block->age, &ages);
+	}
+	spin_unlock(&extents_lock);
+	return block;
+}
+
+unsigned int slot_owners(struct slot_cursor *cursor, struct extent_owner *owners, unsigned int max)
+{
+	const struct extent *extent;
+	const struct block *block;
+	unsigned int nr = 0, i;
+
+	spin_lock(&extents_lock);
+	extent = cursor->extent < extent_table_size ? extent_table[cursor->extent] : NULL;
+	block = extent && cursor->block < extent_nr_blocks(extent) ? extent->blocks[cursor->block] : NULL;
+	for (; block && cursor->slot < classes[block->class].slots && nr < max; cursor->slot++) {
+		i = cursor->slot;
+		if (test_bit(i, block->slots) && block->owners[i].pool)
+			owners[nr++] = (struct extent_owner){ .pool = block->owners[i].pool,
+							      .index = block_owner_index(&block->owners[i]) };
+	}
 	spin_unlock(&extents_lock);
 	return nr;
 }

@@ -42,6 +42,13 @@ struct extent_owner {
 	u32 index;
 };
 
+/* A place in a block. */
+struct slot_cursor {
+	u32 extent;
+	u16 block;
+	u16 slot;
+};
+
 /* Makes sure that for each class a new block can be begun without memory. Sleeps only if @gfp allows it. */
 void slot_refill(gfp_t gfp);
 
@@ -93,6 +100,18 @@ u32 slot_lease_serial(const struct lease *lease);
 
 /* Whether what stands there, by an entry of the index whose xa_lock is held, is lost with its lenders. */
 bool slot_is_dead(void *entry);
+
+/**
+ * slot_coldest_block - where the pages are that should leave peers first
+ * @cursor: left at the block's beginning
+ *
+ * A block of an extent that a lender wants back, or else the one that was given a page longest ago; never one that cannot be
+ * read now. Each time another one. Returns false if there is none.
+ */
+bool slot_coldest_block(struct slot_cursor *cursor);
+
+/* The pages whose slots are in the cursor's block, from there on; it is left behind the last. Returns how many, up to @max. */
+unsigned int slot_owners(struct slot_cursor *cursor, struct extent_owner *owners, unsigned int max);
 
 /* For extent.c. May sleep. */
 int slot_init(void);

@@ -17,6 +17,7 @@
 #include "remotify.h"
 #include "swapdev.h"
 #include "tmem.h"
+#include "writeback.h"
 
 #define SWAPDEV_MAX_SIZE ((u64)U32_MAX << PAGE_SHIFT) /* an index is 32 bits in the extents' tables */
 
@@ -77,6 +78,14 @@ static int swapdev_resize(struct swapdev *dev, u64 size)
 			pr_err("ramster0: the backing device %s has less than %llu bytes\n", dev->backing.path, size);
 		return err;
 	}
+	if (backing_is_open(&dev->backing)) {
+		pool->backing = &dev->backing;
+		err = writeback_start(pool);
+		if (err) {
+			tmem_pool_destroy(pool);
+			return err;
+		}
+	}
 	dev->pool = pool;
 	set_capacity_and_notify(dev->disk, size >> SECTOR_SHIFT);
 	if (!backing_is_open(&dev->backing))
@@ -136,7 +145,9 @@ static void swapdev_clear(struct swapdev *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	flush_work(&dev->reads.work);
+	flush_work(&dev->disk_work);
 	flush_work(&dev->writes.work);
+	writeback_stop();
 	if (dev->pool)
 		tmem_pool_destroy(dev->pool);
 	dev->pool = NULL;
@@ -179,6 +190,7 @@ int swapdev_init(void)
 	int err;
 
 	mutex_init(&swapdev.lock);
+	mutex_init(&swapdev.backing.writes);
 	err = swapdev_io_init(&swapdev);
 	if (err)
 		return err;

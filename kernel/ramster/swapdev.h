@@ -28,7 +28,10 @@ struct swapdev {
 	struct mutex lock; /* of whoever changes the configuration; capacity 0 keeps I/O out meanwhile */
 	struct tmem_pool *pool; /* while it has a size */
 	struct backing backing;
-	struct swapdev_deferred reads; /* from the backing device, or for want of memory */
+	struct swapdev_deferred reads; /* for want of memory */
+	spinlock_t disk_lock;
+	struct list_head disk_loads; /* struct tmem_load: to be read from the backing device; under disk_lock */
+	struct work_struct disk_work;
 	struct swapdev_deferred writes; /* to the backing device, or until there is room */
 	unsigned long gave_up; /* jiffies when a write waited for room in vain; 0: none did since a store */
 };

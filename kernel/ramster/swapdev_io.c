@@ -4,8 +4,8 @@
  *
  * What can be served without sleeping is served in submit_bio: stores, and the beginning of loads, whose ends may come
  * later. When a page cannot, the bio is advanced to it and goes on in a worker: one for reads; one for writes, which may
- * wait there for room, as long as peers make some. A bio ends when all its pages have: each load, and each I/O to the
- * backing device, holds one count of bio_inc_remaining().
+ * wait there for room, as long as some is made. Loads of what is on the backing device end in a third. A bio ends when all
+ * its pages have: each load, and each I/O to the backing device, holds one count of bio_inc_remaining().
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
@@ -18,6 +18,7 @@
 #include "remotify.h"
 #include "swapdev.h"
 #include "tmem.h"
+#include "writeback.h"
 #include "zcache.h"
 
 #define LOADS_RESERVE 64 /* loads that can be under way when memory is short */
@@ -58,20 +59,49 @@ static void load_done(struct tmem_load *tload, int err)
 	bio_endio(bio);
 }
 
+/* What is not in RAM anywhere may be on the backing device, also if it has just been written there: a worker reads it. */
+static bool load_elsewhere(struct tmem_load *tload, int err)
+{
+	struct swapdev_load *load = container_of(tload, struct swapdev_load, load);
+	struct swapdev *dev = load->dev;
+
+	if (!backing_has(&dev->backing, tload->index))
+		/* Unless it was stored anew just now. */
+		return err == -ENOENT && tmem_present(dev->pool, tload->index) && tmem_load_again(tload, 0);
+	spin_lock(&dev->disk_lock);
+	list_add_tail(&tload->link, &dev->disk_loads);
+	spin_unlock(&dev->disk_lock);
+	queue_work(swapdev_wq, &dev->disk_work);
+	return true;
+}
+
+static void disk_work(struct work_struct *work)
+{
+	struct swapdev *dev = container_of(work, struct swapdev, disk_work);
+	struct tmem_load *tload, *next;
+	struct swapdev_load *load;
+	struct blk_plug plug;
+	LIST_HEAD(tloads);
+
+	spin_lock(&dev->disk_lock);
+	list_splice_init(&dev->disk_loads, &tloads);
+	spin_unlock(&dev->disk_lock);
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(tload, next, &tloads, link) {
+		load = container_of(tload, struct swapdev_load, load);
+		count(loads_backing);
+		backing_rw(&dev->backing, load->bio, tload->page, tload->index);
+		mempool_free(load, loads);
+	}
+	blk_finish_plug(&plug);
+}
+
 /* Returns 0, or -EAGAIN if that takes sleeping and @may_sleep is false. */
 static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bool may_sleep)
 {
 	unsigned long index = bio_index(bio);
 	struct swapdev_load *load;
 
-	if (backing_has(&dev->backing, index)) {
-		if (!may_sleep)
-			return -EAGAIN;
-		count(loads_backing);
-		bio_inc_remaining(bio);
-		backing_rw(&dev->backing, bio, page, index);
-		return 0;
-	}
 	load = mempool_alloc(loads, may_sleep ? GFP_NOIO : LOAD_GFP);
 	if (!load)
 		return -EAGAIN;
@@ -84,6 +114,7 @@ static int read_page(struct swapdev *dev, struct bio *bio, struct page *page, bo
 		.patient = bio->bi_opf & BIO_PATIENT,
 		.start = ktime_get(),
 		.done = load_done,
+		.elsewhere = load_elsewhere,
 	};
 	bio_inc_remaining(bio);
 	tmem_load(&load->load);
@@ -112,6 +143,11 @@ static bool gave_up_lately(const struct swapdev *dev)
 	return gave_up && time_before(jiffies, gave_up + ROOM_WAIT);
 }
 
+static bool may_make_room(void)
+{
+	return remotify_may_make_room() || writeback_may_make_room();
+}
+
 /*
  * Tries until the store succeeds, as long as there is hope: pages are leaving zcache, or memory is short, which may pass.
  * In the writes' worker. Later writes do not queue up behind it: each of them that succeeds frees a page. Those that come
@@ -127,7 +163,7 @@ static int store_page_wait(struct swapdev *dev, unsigned long index, struct page
 	while ((err = store_page(dev, index, page))) {
 		if (time_after_eq(jiffies, end))
 			break;
-		if (err == -ENOSPC ? !remotify_may_make_room() : backing_is_open(&dev->backing))
+		if (err == -ENOSPC ? !may_make_room() : backing_is_open(&dev->backing))
 			break;
 		if (remotify_wait_for_room(ROOM_POLL))
 			end = jiffies + ROOM_WAIT;
@@ -164,9 +200,11 @@ static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, b
 		return 0;
 	if (backing_is_open(&dev->backing)) {
 		count(stores_backing);
-		tmem_invalidate(dev->pool, index);
 		bio_inc_remaining(bio);
+		mutex_lock(&dev->backing.writes);
+		tmem_invalidate(dev->pool, index);
 		backing_rw(&dev->backing, bio, page, index);
+		mutex_unlock(&dev->backing.writes);
 		return 0;
 	}
 	write_failed(bio, err);
@@ -291,6 +329,9 @@ static void deferred_init(struct swapdev_deferred *deferred, work_func_t work)
 
 int swapdev_io_init(struct swapdev *dev)
 {
+	spin_lock_init(&dev->disk_lock);
+	INIT_LIST_HEAD(&dev->disk_loads);
+	INIT_WORK(&dev->disk_work, disk_work);
 	deferred_init(&dev->reads, reads_work);
 	deferred_init(&dev->writes, writes_work);
 	load_cache = KMEM_CACHE(swapdev_load, 0);

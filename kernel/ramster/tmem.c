@@ -14,12 +14,14 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "backing.h"
 #include "counters.h"
 #include "entry.h"
 #include "fetch.h"
 #include "reserve.h"
 #include "tmem.h"
 #include "trace.h"
+#include "writeback.h"
 #include "zcache.h"
 
 #define TMEM_MAX_INDEX U32_MAX
@@ -101,6 +103,8 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 
 void tmem_load_done(struct tmem_load *load, int err)
 {
+	if (err && load->elsewhere && load->elsewhere(load, err))
+		return;
 	latency_count(LATENCY_LOAD, load->start);
 	if (err && err != -ENOENT)
 		count(loads_failed);
@@ -179,6 +183,8 @@ static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 		/* That state begins and ends under this lock. */
 		if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
 			list_add_tail(&load->link, &zpage->waiters);
+			if (zpage->purpose == FETCH_DISK)
+				zpage->purpose = FETCH_HOME;
 			xa_unlock(&pool->pages);
 			load_ahead(pool, index);
 			return;
@@ -296,6 +302,24 @@ bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs)
 	return same;
 }
 
+bool tmem_written_back(struct zpage *zpage)
+{
+	struct xarray *pages = &zpage->pool->pages;
+	bool same;
+
+	xa_lock(pages);
+	same = xa_load(pages, zpage->index) == zpage;
+	if (same) {
+		/* First: whoever finds no entry looks there. */
+		backing_keep(zpage->pool->backing, zpage->index);
+		__xa_erase(pages, zpage->index);
+	}
+	xa_unlock(pages);
+	if (same)
+		zcache_forget(zpage);
+	return same;
+}
+
 void tmem_drop_clean(struct zpage *zpage)
 {
 	struct xarray *pages = &zpage->pool->pages;
@@ -328,15 +352,15 @@ static void *fetch_home_near(struct zpage *zpage)
 	if (!remote)
 		return NULL;
 	if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
-		zpage->home = true;
+		zpage->purpose = FETCH_HOME;
 		return NULL;
 	}
 	zcache_keep_clean(zpage);
 	return remote;
 }
 
-struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool home, const struct r2net_peer *peer,
-			       struct extent_slot *slot)
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, enum fetch_purpose purpose,
+			       const struct r2net_peer *peer, struct extent_slot *slot)
 {
 	struct zpage *zpage = NULL;
 	void *entry, *freed = NULL;
@@ -344,7 +368,7 @@ struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool
 
 	xa_lock(&pool->pages);
 	entry = xa_load(&pool->pages, index);
-	if (home && entry_is_zpage(entry))
+	if (purpose == FETCH_HOME && entry_is_zpage(entry))
 		freed = fetch_home_near(entry);
 	if (!entry_is_remote(entry))
 		goto out;
@@ -353,14 +377,13 @@ struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool
 		zpage = err == -EXDEV ? ERR_PTR(err) : NULL;
 		goto out;
 	}
-	zpage = zcache_fetching(entry);
+	zpage = zcache_fetching(entry, purpose);
 	if (!zpage) {
 		slot_unpin(entry, slot->legs[0].lease);
 		goto out;
 	}
 	zpage->pool = tmem_pool_get(pool);
 	zpage->index = index;
-	zpage->home = home;
 	zpage_get(zpage);
 	__xa_store(&pool->pages, index, zpage, 0);
 out:
@@ -384,13 +407,24 @@ static void load_fetched(struct tmem_load *load, int err)
 /* What becomes of a zpage in the index, under its lock, now that its READ has ended. Returns whether it stays there. */
 static bool fetched_stays(struct zpage *zpage, bool filled)
 {
-	if (filled && zpage->home)
-		zcache_keep_fetched(zpage);
-	else if (filled)
+	if (filled && zpage->purpose == FETCH_COPY)
 		zcache_fetched(zpage);
+	else if (filled)
+		zcache_keep_fetched(zpage);
 	else
 		__xa_store(&zpage->pool->pages, zpage->index, zpage->remote, 0);
 	return filled;
+}
+
+/* A page has come home, or past it. */
+static void fetched_home(enum fetch_purpose purpose)
+{
+	if (purpose == FETCH_DISK) {
+		writeback_wake();
+		return;
+	}
+	count(pages_home);
+	zcache_press();
 }
 
 void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u32 lease)
@@ -403,20 +437,19 @@ void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u
 	LIST_HEAD(waiters);
 
 	/* With a load waiting for it a copy is used up at once. */
-	if (!err && (READ_ONCE(zpage->home) || list_empty_careful(&zpage->waiters)))
+	if (!err && (READ_ONCE(zpage->purpose) != FETCH_COPY || list_empty_careful(&zpage->waiters)))
 		filled = !zcache_fill(zpage, bytes, len);
 	xa_lock(pages);
 	list_splice_init(&zpage->waiters, &waiters);
 	same = xa_load(pages, zpage->index) == zpage;
 	if (same)
 		stays = fetched_stays(zpage, filled);
-	if (stays && zpage->home)
+	if (stays && zpage->purpose != FETCH_COPY)
 		freed = remote;
 	xa_unlock(pages);
 	if (freed) {
-		count(pages_home);
+		fetched_home(zpage->purpose);
 		slot_free(freed);
-		zcache_press();
 	}
 	if (same && !stays)
 		zcache_forget(zpage);

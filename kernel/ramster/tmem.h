@@ -15,17 +15,19 @@
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 
-#include "slot.h"
 #include "prefetch.h"
+#include "slot.h"
+#include "zcache.h"
 
+struct backing;
 struct page;
 struct r2net_peer;
-struct zpage;
 
 struct tmem_pool {
 	struct list_head link; /* in the list of pools */
 	struct kref ref; /* the front end's, and one of each zpage */
 	u8 id; /* 1 ... 255 */
+	struct backing *backing; /* the disk that its coldest pages may go to; or NULL. Set before the first store */
 	struct xarray pages;
 	spinlock_t prefetch_lock;
 	struct prefetch prefetch;
@@ -44,6 +46,8 @@ struct tmem_load {
 	 * is untouched or partly written.
 	 */
 	void (*done)(struct tmem_load *load, int err);
+	/* Asked first, if there is one, where it would end with an error: returns whether it takes the load over. */
+	bool (*elsewhere)(struct tmem_load *load, int err);
 
 	/* 0 at first. */
 	struct list_head link;
@@ -94,6 +98,12 @@ struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index
 bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs);
 
 /*
+ * A zpage's bytes stand on its pool's disk now: it leaves the index, which then counts on the disk. Returns false if it had been
+ * freed or rewritten.
+ */
+bool tmem_written_back(struct zpage *zpage);
+
+/*
  * A copy is dropped: the index points to its slot again. If the slot is lost with a dead peer the copy becomes the page.
  * Takes over the reference.
  */
@@ -101,20 +111,20 @@ void tmem_drop_clean(struct zpage *zpage);
 
 /**
  * tmem_fetch_ahead - begin to read a page ahead, if it is remote
- * @home: it shall be local from then on; else what comes is a copy
+ * @purpose: what for
  * @peer: the page must lie there; or NULL
  * @slot: where its place is left
  *
  * Returns a FETCHING zpage with a reference for the caller, its slot pinned; ERR_PTR(-EXDEV) if it lies with another peer;
  * NULL if it is not remote or memory is short.
  */
-struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, bool home, const struct r2net_peer *peer,
-			       struct extent_slot *slot);
+struct zpage *tmem_fetch_ahead(struct tmem_pool *pool, unsigned long index, enum fetch_purpose purpose,
+			       const struct r2net_peer *peer, struct extent_slot *slot);
 
 /* The bytes of a FETCHING zpage are here, or cannot be had from that lease. The caller keeps its reference and its pin. */
 void tmem_fetched(struct zpage *zpage, const void *bytes, size_t len, int err, u32 lease);
 
-/* A load could not be had from that lease: tries another. Returns false if it has tried enough. */
+/* A load could not be had from that lease (0: from where it was): tries again. Returns false if it has tried enough. */
 bool tmem_load_again(struct tmem_load *load, u32 lease);
 
 /* The pool of that number, with a reference, or NULL. May sleep. */

@@ -22,10 +22,13 @@
 #define ZCACHE_COPY_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 /* Work stops this far below where it starts, in percent of the latter. */
 #define ZCACHE_LOW_PERCENT 97
+/* Looked at for one whose pool has a disk. */
+#define ZCACHE_DISK_LOOKS 256
 
 static struct {
 	spinlock_t lock;
 	struct list_head stored; /* ZPAGE_STORED, coldest first */
+	struct list_head for_disk; /* ZPAGE_STORED, fetched to be written to the disk */
 	struct list_head clean; /* ZPAGE_CLEAN, oldest first */
 
 	const struct allocator_ops *allocator;
@@ -59,6 +62,14 @@ bool zcache_above_low(void)
 bool zcache_far_below_high(void)
 {
 	return zcache_ram() < READ_ONCE(zcache.high) / 2;
+}
+
+bool zcache_nearly_full(void)
+{
+	unsigned long high = READ_ONCE(zcache.high), limit = READ_ONCE(zcache.limit);
+
+	/* Between the marks there is room for what is stored while peers are asked for more space. */
+	return zcache_ram() >= limit - (limit - min(high, limit)) / 4;
 }
 
 bool zcache_full(void)
@@ -184,22 +195,25 @@ void zcache_press(void)
 		zcache.pressure();
 }
 
-struct zpage *zcache_fetching(void *remote)
+struct zpage *zcache_fetching(void *remote, enum fetch_purpose purpose)
 {
 	struct zpage *zpage;
 
-	if (zcache_full())
+	if (purpose != FETCH_DISK && zcache_full())
 		return NULL;
 	zpage = zpage_new(ZPAGE_FETCHING, ZCACHE_COPY_GFP);
-	if (zpage)
-		zpage->remote = remote;
+	if (!zpage)
+		return NULL;
+	zpage->remote = remote;
+	zpage->purpose = purpose;
 	return zpage;
 }
 
 int zcache_fill(struct zpage *zpage, const void *bytes, size_t len)
 {
 	zpage->compressor = entry_location(zpage->remote).compressor;
-	return zpage_write(zpage, bytes, len, READ_ONCE(zpage->home) ? reserve_store_gfp() : ZCACHE_COPY_GFP);
+	return zpage_write(zpage, bytes, len,
+			   READ_ONCE(zpage->purpose) == FETCH_COPY ? ZCACHE_COPY_GFP : reserve_store_gfp());
 }
 
 void zcache_fetched(struct zpage *zpage)
@@ -218,7 +232,7 @@ void zcache_keep_fetched(struct zpage *zpage)
 	zpage_set_state(zpage, ZPAGE_STORED);
 	zpage->remote = NULL;
 	INIT_LIST_HEAD(&zpage->lru);
-	list_add(&zpage->lru, &zcache.stored);
+	list_add(&zpage->lru, zpage->purpose == FETCH_DISK ? &zcache.for_disk : &zcache.stored);
 	spin_unlock(&zcache.lock);
 }
 
@@ -281,19 +295,49 @@ void zcache_forget(struct zpage *zpage)
 	zpage_put(zpage);
 }
 
+static void zpage_take(struct zpage *zpage)
+{
+	lockdep_assert_held(&zcache.lock);
+	list_del_init(&zpage->lru);
+	zpage_set_state(zpage, ZPAGE_SENDING);
+	zpage_get(zpage);
+}
+
 struct zpage *zcache_take_coldest(void)
 {
 	struct zpage *zpage;
 
 	spin_lock(&zcache.lock);
 	zpage = list_first_entry_or_null(&zcache.stored, struct zpage, lru);
-	if (zpage) {
-		list_del_init(&zpage->lru);
-		zpage_set_state(zpage, ZPAGE_SENDING);
-		zpage_get(zpage);
-	}
+	if (zpage)
+		zpage_take(zpage);
 	spin_unlock(&zcache.lock);
 	return zpage;
+}
+
+struct zpage *zcache_take_for_disk(bool fetched)
+{
+	struct zpage *zpage, *found = NULL;
+	unsigned int looks = 0;
+
+	spin_lock(&zcache.lock);
+	list_for_each_entry(zpage, fetched ? &zcache.for_disk : &zcache.stored, lru) {
+		if (zpage->pool->backing) {
+			found = zpage;
+			break;
+		}
+		if (++looks == ZCACHE_DISK_LOOKS)
+			break;
+	}
+	if (found)
+		zpage_take(found);
+	spin_unlock(&zcache.lock);
+	return found;
+}
+
+bool zcache_has_stored(void)
+{
+	return !list_empty_careful(&zcache.stored);
 }
 
 void zcache_return(struct zpage *zpage)
@@ -403,6 +447,7 @@ int zcache_init(const char *allocator)
 		return -EINVAL;
 	spin_lock_init(&zcache.lock);
 	INIT_LIST_HEAD(&zcache.stored);
+	INIT_LIST_HEAD(&zcache.for_disk);
 	INIT_LIST_HEAD(&zcache.clean);
 	zcache.zpages = KMEM_CACHE(zpage, 0);
 	if (!zcache.zpages)

@@ -5,7 +5,7 @@
  * A zpage is born by zcache_store() or zcache_fetching() with one reference, which becomes the index's. Whoever works on
  * one without holding the index's lock takes another. zcache_forget() ends the index's. The last zpage_put() frees it.
  *
- * zcache.lock (plain spinlock, inside a pool's xa_lock or alone) guards the two lists and zpage.state.
+ * zcache.lock (plain spinlock, inside a pool's xa_lock or alone) guards the lists and zpage.state.
  */
 #ifndef _RAMSTER_ZCACHE_H
 #define _RAMSTER_ZCACHE_H
@@ -20,15 +20,22 @@ struct tmem_pool;
 enum zpage_state {
 	ZPAGE_NEW, /* not yet in the index */
 	ZPAGE_STORED, /* the only copy; in the list of the coldest first */
-	ZPAGE_SENDING, /* the only copy; a WRITE of it is under way */
+	ZPAGE_SENDING, /* the only copy; it is on its way to a peer or to the disk */
 	ZPAGE_FETCHING, /* no bytes yet: a READ of its slot is under way */
 	ZPAGE_CLEAN, /* a copy that stands beside its slot and can be dropped; in the list of copies */
 	ZPAGE_DEAD, /* the index has let go of it */
 };
 
+/* What a remote page is read for, before anybody asks for it. */
+enum fetch_purpose {
+	FETCH_COPY, /* it stays where it is; what comes is a copy */
+	FETCH_HOME, /* it is local from then on */
+	FETCH_DISK, /* it is local on its way to the disk */
+};
+
 struct zpage {
 	union {
-		struct list_head lru; /* STORED, CLEAN: zcache's list; SENDING: free for the sender */
+		struct list_head lru; /* STORED, CLEAN: one of zcache's lists; SENDING: free for the sender */
 		struct list_head waiters; /* FETCHING: struct tmem_load; under the pool's xa_lock */
 	};
 	struct tmem_pool *pool; /* a reference, from when it is in the index on */
@@ -40,7 +47,7 @@ struct zpage {
 	u8 compressor;
 	u8 state; /* enum zpage_state */
 	bool keep_local; /* never remotified */
-	bool home; /* FETCHING: it will be the page, not a copy; under the pool's xa_lock */
+	u8 purpose; /* FETCHING: enum fetch_purpose; under the pool's xa_lock */
 };
 
 /**
@@ -61,10 +68,11 @@ void zcache_stored(struct zpage *zpage);
 /**
  * zcache_fetching - a zpage without bytes yet, for a slot that is being read ahead
  * @remote: the index's entry for the slot
+ * @purpose: what on its way to the disk makes room by that, and comes even if zcache is full
  *
- * Never sleeps. Returns NULL when memory is short or zcache is nearly full. State FETCHING, one reference.
+ * Never sleeps. Returns NULL when memory is short or zcache is full. State FETCHING, one reference.
  */
-struct zpage *zcache_fetching(void *remote);
+struct zpage *zcache_fetching(void *remote, enum fetch_purpose purpose);
 
 /* Gives a FETCHING zpage its bytes. Never sleeps. Returns 0, or -ENOMEM. The state stays for the index to change. */
 int zcache_fill(struct zpage *zpage, const void *bytes, size_t len);
@@ -72,7 +80,10 @@ int zcache_fill(struct zpage *zpage, const void *bytes, size_t len);
 /* FETCHING to CLEAN, into the list of copies. Never sleeps; under the pool's xa_lock. */
 void zcache_fetched(struct zpage *zpage);
 
-/* FETCHING to STORED, among the coldest: its slot is about to go. Never sleeps; under the pool's xa_lock. */
+/*
+ * FETCHING to STORED, among the coldest or, if that is its purpose, among those that go to the disk: its slot is about to go.
+ * Never sleeps; under the pool's xa_lock.
+ */
 void zcache_keep_fetched(struct zpage *zpage);
 
 /**
@@ -104,6 +115,17 @@ void zcache_forget(struct zpage *zpage);
  */
 struct zpage *zcache_take_coldest(void);
 
+/**
+ * zcache_take_for_disk - begin to write a zpage to the disk
+ * @fetched: one that was fetched for that; else the coldest of those whose pool has a disk
+ *
+ * As zcache_take_coldest().
+ */
+struct zpage *zcache_take_for_disk(bool fetched);
+
+/* Whether there is a zpage that zcache_take_coldest() would return. */
+bool zcache_has_stored(void);
+
 /* A SENDING zpage stays local after all: back to where the coldest are, unless it died meanwhile. Never sleeps. */
 void zcache_return(struct zpage *zpage);
 
@@ -122,6 +144,8 @@ bool zcache_above_high(void);
 bool zcache_above_low(void);
 /* Whether little is held, so that remote pages may come home. */
 bool zcache_far_below_high(void);
+/* Whether so little room is left that pages should go to the disk if peers have none. */
+bool zcache_nearly_full(void);
 /* Whether the next store would be refused for want of room. */
 bool zcache_full(void);
 

@@ -15,6 +15,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "disk.h"
 #include "donor.h"
 #include "node.h"
 #include "pages.h"
@@ -28,6 +29,8 @@
 
 static struct {
 	struct tmem_pool *pool;
+	struct disk disk;
+	bool has_disk;
 	struct donor *donors[DONORS];
 	struct task_struct *donor_threads[DONORS];
 	unsigned int begun[TASKS * INDICES]; /* the newest version that may be seen */
@@ -64,18 +67,28 @@ static void life_store(unsigned long index, struct page *page)
 	__atomic_store_n(&life.begun[index], version, __ATOMIC_SEQ_CST);
 	if (version_page(index, version, page)) {
 		do {
-			err = tmem_store(life.pool, index, page, false);
+			err = life.has_disk ? disk_store(&life.disk, index, page)
+					    : tmem_store(life.pool, index, page, false);
 		} while (err && (remotify_wait_for_room(HZ / 10) || true));
+	} else if (life.has_disk) {
+		disk_free(&life.disk, index);
 	} else {
 		tmem_invalidate(life.pool, index);
 	}
 	__atomic_store_n(&life.done[index], version, __ATOMIC_SEQ_CST);
 }
 
+static int life_load_wait(unsigned long index, struct page *page, bool patient)
+{
+	if (life.has_disk)
+		return disk_load(&life.disk, index, page, patient);
+	return tmem_load_wait(life.pool, index, page, patient);
+}
+
 static void life_load(unsigned long index, struct page *page, bool patient)
 {
 	unsigned int oldest = __atomic_load_n(&life.done[index], __ATOMIC_SEQ_CST), version;
-	int err = tmem_load_wait(life.pool, index, page, patient);
+	int err = life_load_wait(index, page, patient);
 	unsigned int newest = __atomic_load_n(&life.begun[index], __ATOMIC_SEQ_CST);
 
 	if (err && err != -ENOENT) {
@@ -143,7 +156,7 @@ static int shrinker_thread(void *data)
 	return 0;
 }
 
-static void life_up(const char *allocator)
+static void life_up(const char *allocator, bool disk)
 {
 	unsigned int i;
 
@@ -153,10 +166,14 @@ static void life_up(const char *allocator)
 	assert_int_equal(zcache_set_limits(5, 10), 0);
 	assert_int_equal(remotify_init(), 0);
 	life.pool = tmem_pool_new();
+	life.has_disk = disk;
+	if (disk)
+		disk_up(&life.disk, life.pool, TASKS * INDICES);
 	for (i = 0; i < DONORS; i++) {
 		life.donors[i] = donor_new(i + 2);
 		life.donors[i]->wait = true;
-		assert_int_equal(donor_lend(life.donors[i], R2NET_EXTENT_DEFAULT, 8), 0);
+		assert_int_equal(
+			donor_lend(life.donors[i], disk ? R2NET_EXTENT_MIN : R2NET_EXTENT_DEFAULT, disk ? 1 : 8), 0);
 		life.donor_threads[i] = kthread_run(donor_thread, life.donors[i], "donor");
 	}
 }
@@ -165,6 +182,8 @@ static void life_down(void)
 {
 	unsigned int i;
 
+	if (life.has_disk)
+		disk_stop(&life.disk);
 	tmem_pool_destroy(life.pool);
 	remotify_stop();
 	for (i = 0; i < DONORS; i++)
@@ -173,6 +192,8 @@ static void life_down(void)
 	remotify_exit();
 	for (i = 0; i < DONORS; i++)
 		donor_free(life.donors[i]);
+	if (life.has_disk)
+		disk_down(&life.disk);
 	node_down();
 }
 
@@ -196,7 +217,7 @@ static void check_all(bool may_be_lost)
 	int err;
 
 	for (index = 0; index < TASKS * INDICES; index++) {
-		err = tmem_load_wait(life.pool, index, &page, true);
+		err = life_load_wait(index, &page, true);
 		if (err == -EIO && may_be_lost)
 			lost++;
 		else
@@ -209,9 +230,24 @@ static void test_all_is_well(void **state)
 {
 	u64 remotified = node_counter("remotify_pages");
 
-	life_up("zbud");
+	life_up("zbud", false);
 	run_tasks();
 	assert_true(node_counter("remotify_pages") - remotified > 2000);
+	check_all(false);
+	life_down();
+}
+
+/* The donors have room for a part, so pages go on to the disk. */
+static void test_all_is_well_with_a_disk(void **state)
+{
+	u64 remote = node_counter("writeback_remote"), all = node_counter("writeback_pages");
+
+	life_up("zsmalloc", true);
+	shim_totalram_pages = 1000;
+	assert_int_equal(zcache_set_limits(5, 10), 0);
+	run_tasks();
+	assert_true(node_counter("writeback_pages") - all > 500);
+	assert_true(node_counter("writeback_remote") - remote > 100);
 	check_all(false);
 	life_down();
 }
@@ -220,7 +256,7 @@ static void test_errors(void **state)
 {
 	unsigned int i;
 
-	life_up("zsmalloc");
+	life_up("zsmalloc", false);
 	life.may_fail = true;
 	for (i = 0; i < DONORS; i++)
 		life.donors[i]->item_err_permille = 20;
@@ -236,7 +272,7 @@ static void test_errors(void **state)
 
 static void test_a_donor_dies(void **state)
 {
-	life_up("zbud");
+	life_up("zbud", false);
 	run_tasks();
 	kthread_stop(life.donor_threads[0]);
 	life.donor_threads[0] = NULL;
@@ -251,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_is_well),
+		cmocka_unit_test(test_all_is_well_with_a_disk),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_a_donor_dies),
 	};

@@ -2,7 +2,6 @@
 #include <linux/mm.h>
 #include <linux/workqueue.h>
 
-#include "backing.h"
 #include "compress.h"
 #include "counters.h"
 #include "extent.h"
@@ -44,10 +43,4 @@ u64 node_counter(const char *name)
 		if (!strcmp(have, name))
 			return value;
 	shim_die(__FILE__, __LINE__, name);
-}
-
-/* There are no front ends, and so no backing device. */
-u64 backing_pages(void)
-{
-	return 0;
 }

@@ -10,6 +10,7 @@ struct mutex {
 };
 
 #define DEFINE_MUTEX(name) struct mutex name = { NULL }
+#define mutex_init(mutex) ((void)((mutex)->owner = NULL))
 
 static inline void mutex_lock(struct mutex *mutex)
 {

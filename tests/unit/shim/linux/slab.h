@@ -36,6 +36,9 @@ void shim_free(const void *ptr);
 unsigned long __get_free_page(gfp_t gfp);
 void free_page(unsigned long addr);
 
+#define alloc_page(gfp) ((struct page *)__get_free_page(gfp))
+#define __free_page(page) free_page((unsigned long)(page))
+
 struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align, unsigned int flags,
 				     void (*ctor)(void *));
 void kmem_cache_destroy(struct kmem_cache *cache); /* wants it empty */

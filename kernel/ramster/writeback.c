@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * writeback.c - takes the coldest pages, writes them to the backing device, and makes the index forget them.
+ */
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sort.h>
+#include <linux/wait.h>
+
+#include "backing.h"
+#include "counters.h"
+#include "extent.h"
+#include "fetch.h"
+#include "r2net.h"
+#include "remotify.h"
+#include "slot.h"
+#include "tmem.h"
+#include "writeback.h"
+#include "zcache.h"
+
+#define FETCH_WAIT HZ /* for pages of a peer that does not answer */
+#define RETRY_AFTER (2 * HZ) /* after the device has failed */
+#define COMPACT_EVERY 16 /* batches */
+
+static struct tmem_pool *pool; /* while the thread runs */
+static struct task_struct *thread;
+static DECLARE_WAIT_QUEUE_HEAD(wake);
+static bool kicked;
+static unsigned long failed; /* jiffies when the device failed last; 0: it did not */
+static struct page *pages[BACKING_BATCH]; /* kept for when there is no memory */
+static struct zpage *zpages[BACKING_BATCH];
+static struct backing_batch batch;
+
+static bool failed_lately(void)
+{
+	unsigned long when = READ_ONCE(failed);
+
+	return when && time_before(jiffies, when + RETRY_AFTER);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct zpage *const *x = a, *const *y = b;
+
+	return (*x)->index < (*y)->index ? -1 : (*x)->index > (*y)->index;
+}
+
+static unsigned int take(bool fetched)
+{
+	unsigned int nr = 0;
+
+	while (nr < BACKING_BATCH) {
+		zpages[nr] = zcache_take_for_disk(fetched);
+		if (!zpages[nr])
+			break;
+		nr++;
+	}
+	sort(zpages, nr, sizeof(zpages[0]), by_index, NULL);
+	return nr;
+}
+
+/* A page that is freed or rewritten from now on waits until the batch is over before it is written itself. */
+static void write_batch(unsigned int nr)
+{
+	unsigned int i;
+
+	mutex_lock(&pool->backing->writes);
+	batch.nr = 0;
+	for (i = 0; i < nr; i++) {
+		if (READ_ONCE(zpages[i]->state) != ZPAGE_SENDING || zpage_decompress(zpages[i], pages[batch.nr])) {
+			zcache_return(zpages[i]);
+			continue;
+		}
+		batch.indices[batch.nr] = zpages[i]->index;
+		batch.pages[batch.nr] = pages[batch.nr];
+		zpages[batch.nr++] = zpages[i];
+	}
+	backing_write_batch(pool->backing, &batch);
+	mutex_unlock(&pool->backing->writes);
+}
+
+/* Writes up to a batch of zpages. Returns how many there were; the device's failure is left in failed. */
+static unsigned int write_some(bool fetched)
+{
+	unsigned int nr = take(fetched), i;
+
+	if (!nr)
+		return 0;
+	write_batch(nr);
+	for (i = 0; i < batch.nr; i++) {
+		if (!(batch.failed & BIT_ULL(i)) && tmem_written_back(zpages[i])) {
+			count(writeback_pages);
+			zpage_put(zpages[i]);
+		} else {
+			zcache_return(zpages[i]);
+		}
+	}
+	if (batch.failed) {
+		WRITE_ONCE(failed, jiffies ?: 1);
+		pr_err_ratelimited("ramster0: the backing device cannot be written to; pages stay where they are\n");
+	}
+	return nr;
+}
+
+/* Asks for those of a block's pages that are the pool's. */
+static void fetch_owners(const struct extent_owner *owners, unsigned int nr)
+{
+	u32 indices[R2NET_MAX_ITEMS];
+	unsigned int i, ours = 0;
+
+	for (i = 0; i < nr; i++)
+		if (owners[i].pool == pool->id)
+			indices[ours++] = owners[i].index;
+	if (ours)
+		fetch_home(pool, indices, ours, FETCH_DISK);
+}
+
+/* The coldest block's pages go from peers to the disk. Returns how many. */
+static unsigned int write_remote(void)
+{
+	struct extent_owner owners[R2NET_MAX_ITEMS];
+	struct slot_cursor cursor;
+	unsigned int nr, written = 0;
+
+	if (!slot_coldest_block(&cursor))
+		return 0;
+	while ((nr = slot_owners(&cursor, owners, R2NET_MAX_ITEMS)) && !failed_lately()) {
+		fetch_owners(owners, nr);
+		fetch_home_wait(0, FETCH_WAIT);
+		while (!failed_lately() && (nr = write_some(true)))
+			written += nr;
+	}
+	count_add(writeback_remote, written);
+	return written;
+}
+
+/* Only if the coldest here can go to peers does it help that theirs go to the disk. */
+static bool must_write(void)
+{
+	return zcache_nearly_full() && zcache_has_stored() && !extent_usable_bytes() && !failed_lately() &&
+	       !kthread_should_stop();
+}
+
+static void writeback_work(void)
+{
+	static unsigned int since_compaction;
+
+	while (!failed_lately() && write_some(true))
+		;
+	while (must_write()) {
+		if (!write_remote() && !write_some(false))
+			break;
+		if (++since_compaction >= COMPACT_EVERY) {
+			since_compaction = 0;
+			zcache_compact();
+		}
+		remotify_made_room();
+	}
+}
+
+static int writeback_thread(void *unused)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	while (!kthread_should_stop()) {
+		wait_event_idle(wake, kthread_should_stop() || READ_ONCE(kicked));
+		WRITE_ONCE(kicked, false);
+		writeback_work();
+	}
+	memalloc_noio_restore(noio);
+	return 0;
+}
+
+void writeback_wake(void)
+{
+	WRITE_ONCE(kicked, true);
+	if (wq_has_sleeper(&wake))
+		wake_up(&wake);
+}
+
+bool writeback_may_make_room(void)
+{
+	return READ_ONCE(pool) && zcache_has_stored() && !failed_lately();
+}
+
+static void free_pages_kept(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < BACKING_BATCH; i++) {
+		if (pages[i])
+			__free_page(pages[i]);
+		pages[i] = NULL;
+	}
+}
+
+int writeback_start(struct tmem_pool *of)
+{
+	unsigned int i;
+
+	if (pool)
+		return -EBUSY;
+	for (i = 0; i < BACKING_BATCH; i++) {
+		pages[i] = alloc_page(GFP_KERNEL);
+		if (!pages[i])
+			goto err;
+	}
+	failed = 0;
+	WRITE_ONCE(pool, of);
+	thread = kthread_run(writeback_thread, NULL, "ramster_writeback");
+	if (!IS_ERR(thread))
+		return 0;
+	WRITE_ONCE(pool, NULL);
+err:
+	free_pages_kept();
+	return -ENOMEM;
+}
+
+void writeback_stop(void)
+{
+	if (!pool)
+		return;
+	kthread_stop(thread);
+	WRITE_ONCE(pool, NULL);
+	free_pages_kept();
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * writeback.h - from RAM to the disk: the thread that writes the coldest pages to swapdev's backing device when neither this
+ * node nor peers have room for newer ones.
+ *
+ * The order is own RAM, peers, disk. So the coldest pages of peers go first: they are read into local RAM, and written from
+ * there; that makes room with the peers for the coldest here. Where there is none with peers, the coldest here go.
+ */
+#ifndef _RAMSTER_WRITEBACK_H
+#define _RAMSTER_WRITEBACK_H
+
+#include <linux/types.h>
+
+struct tmem_pool;
+
+/* Begins to work for a pool that has a backing device. May sleep. Returns 0, -EBUSY, or -ENOMEM. */
+int writeback_start(struct tmem_pool *pool);
+/* Nothing is being written afterwards. May sleep. Nothing if it was not started. */
+void writeback_stop(void);
+
+/* Peers have no room, or pages came that were fetched for the disk. Any context. */
+void writeback_wake(void);
+
+/* Whether pages are on their way to the disk, or could be. Any context. */
+bool writeback_may_make_room(void);
+
+#endif

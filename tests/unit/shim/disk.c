@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdlib.h>
+
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/string.h>
+
+#include "disk.h"
+#include "writeback.h"
+
+static struct disk *the_disk;
+
+bool backing_has(const struct backing *backing, unsigned long index)
+{
+	return index < backing->nr && test_bit(index, backing->pages);
+}
+
+void backing_keep(struct backing *backing, unsigned long index)
+{
+	shim_assert(index < backing->nr);
+	if (!test_and_set_bit(index, backing->pages))
+		atomic_long_inc(&backing->used);
+}
+
+void backing_forget(struct backing *backing, unsigned long index)
+{
+	unsigned long bit = BIT(index % BITS_PER_LONG), *word = &backing->pages[index / BITS_PER_LONG];
+
+	if (__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit)
+		atomic_long_dec(&backing->used);
+}
+
+u64 backing_pages(void)
+{
+	return the_disk ? atomic_long_read(&the_disk->backing.used) : 0;
+}
+
+void backing_write_batch(struct backing *backing, struct backing_batch *batch)
+{
+	struct disk *disk = container_of(backing, struct disk, backing);
+	unsigned int i;
+
+	might_sleep();
+	shim_assert(batch->nr <= BACKING_BATCH);
+	batch->failed = 0;
+	for (i = 0; i < batch->nr; i++) {
+		shim_assert(!i || batch->indices[i - 1] < batch->indices[i]);
+		if (disk->writing)
+			disk->writing(batch->indices[i]);
+		if (disk->fail)
+			batch->failed |= BIT_ULL(i);
+		else
+			disk->pages[batch->indices[i]] = *batch->pages[i];
+	}
+	disk->batches++;
+}
+
+void disk_up(struct disk *disk, struct tmem_pool *pool, unsigned long nr)
+{
+	*disk = (struct disk){ .pool = pool };
+	disk->backing.nr = nr;
+	disk->backing.pages = calloc(BITS_TO_LONGS(nr), sizeof(long));
+	disk->pages = aligned_alloc(PAGE_SIZE, nr * sizeof(struct page));
+	the_disk = disk;
+	pool->backing = &disk->backing;
+	shim_assert(!writeback_start(pool));
+}
+
+void disk_stop(struct disk *disk)
+{
+	writeback_stop();
+}
+
+void disk_down(struct disk *disk)
+{
+	the_disk = NULL;
+	free(disk->backing.pages);
+	free(disk->pages);
+}
+
+int disk_store(struct disk *disk, unsigned long index, struct page *page)
+{
+	int err = tmem_store(disk->pool, index, page, false);
+
+	if (!err)
+		backing_forget(&disk->backing, index);
+	return err;
+}
+
+void disk_free(struct disk *disk, unsigned long index)
+{
+	tmem_invalidate(disk->pool, index);
+	backing_forget(&disk->backing, index);
+}
+
+struct disk_load {
+	struct tmem_load load;
+	struct disk *disk;
+	struct completion completion;
+	int err;
+};
+
+static void load_done(struct tmem_load *tload, int err)
+{
+	struct disk_load *load = container_of(tload, struct disk_load, load);
+
+	load->err = err;
+	complete(&load->completion);
+}
+
+static bool load_elsewhere(struct tmem_load *tload, int err)
+{
+	struct disk_load *load = container_of(tload, struct disk_load, load);
+
+	if (!backing_has(&load->disk->backing, tload->index))
+		return err == -ENOENT && tmem_present(tload->pool, tload->index) && tmem_load_again(tload, 0);
+	*tload->page = load->disk->pages[tload->index];
+	load_done(tload, 0);
+	return true;
+}
+
+int disk_load(struct disk *disk, unsigned long index, struct page *page, bool patient)
+{
+	struct disk_load load = {
+		.load = { .pool = disk->pool,
+			  .index = index,
+			  .page = page,
+			  .patient = patient,
+			  .start = ktime_get(),
+			  .done = load_done,
+			  .elsewhere = load_elsewhere },
+		.disk = disk,
+		.completion = COMPLETION_INITIALIZER_ONSTACK(load.completion),
+	};
+
+	tmem_load(&load.load);
+	wait_for_completion(&load.completion);
+	return load.err;
+}
