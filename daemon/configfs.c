@@ -205,6 +205,7 @@ void configfs_set_parameters(const struct conf *conf)
 		err = set_number("local_max_percent", conf->local_max_percent);
 	report("local_max_percent", err);
 	report("copies", set_number("copies", conf->copies));
+	report("writethrough", set_parameter("writethrough", conf->writethrough));
 	report("restore_after", set_number("restore_after", conf->restore_after_ms / 1000));
 	report("low_water_mb", set_number("low_water_mb", conf->low_water >> 20));
 }

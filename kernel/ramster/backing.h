@@ -12,7 +12,7 @@
 struct backing {
 	struct compat_bdev dev; /* open while dev.bdev is not NULL */
 	char *path;
-	unsigned long *pages; /* bitmap by index: the page is here, and nowhere else */
+	unsigned long *pages; /* bitmap by index: the page is here */
 	unsigned long nr;
 	atomic_long_t used;
 	struct bio_set bios;
@@ -73,7 +73,7 @@ void backing_rw(struct backing *backing, struct bio *parent, struct page *page, 
  */
 void backing_write_batch(struct backing *backing, struct backing_batch *batch);
 
-/* Pages that are here. */
+/* Pages that are here, also those that are elsewhere, too. */
 u64 backing_pages(void);
 
 #endif

@@ -108,6 +108,13 @@ static u64 bookkeeping_per_page_milli(void)
 	return pages ? div64_u64(bookkeeping_bytes() * 1000, pages) : 0;
 }
 
+static u64 pages_backing(void)
+{
+	u64 all = backing_pages(), written = tmem_written_pages();
+
+	return all - min(all, written);
+}
+
 static const struct {
 	const char *name;
 	u64 (*read)(void);
@@ -117,7 +124,8 @@ static const struct {
 	{ "pages_same", tmem_same_pages },
 	{ "pages_remote", extent_pages },
 	{ "pages_missing_copy", extent_pages_missing },
-	{ "pages_backing", backing_pages },
+	{ "pages_backing", pages_backing },
+	{ "pages_written_through", tmem_written_pages },
 	{ "zpage_bytes", zcache_zpage_bytes },
 	{ "local_bytes", zcache_local_bytes },
 	{ "local_limit_bytes", zcache_limit_bytes },

@@ -23,6 +23,7 @@
 	X(stores_backing) /* pages sent to swapdev's backing device at once, for want of room elsewhere */             \
 	X(writeback_pages) /* pages written to the backing device because they were the coldest */                     \
 	X(writeback_remote) /* of these, pages that were with peers */                                                 \
+	X(writethrough_pages) /* pages written to the backing device so that peers may have them */                    \
 	X(stores_deferred) /* swapdev writes that went on in the worker */                                             \
 	X(loads_local) /* pages decompressed from local RAM */                                                         \
 	X(loads_same) /* pages filled with a word */                                                                   \

@@ -23,11 +23,16 @@ static_assert(BITS_PER_LONG == 64);
 #define ENTRY_BLOCK_BITS 9 /* block in the extent */
 #define ENTRY_EXTENT_BITS 18 /* extent in this module's table: 1 TiB in extents of 4 MiB */
 
+#define ENTRY_WRITTEN_BITS 1 /* a disk of this node has the page, too */
+
 #define ENTRY_COMPRESSOR_SHIFT 1
 #define ENTRY_LENGTH_SHIFT (ENTRY_COMPRESSOR_SHIFT + ENTRY_COMPRESSOR_BITS)
 #define ENTRY_SLOT_SHIFT (ENTRY_LENGTH_SHIFT + ENTRY_LENGTH_BITS)
 #define ENTRY_BLOCK_SHIFT (ENTRY_SLOT_SHIFT + ENTRY_SLOT_BITS)
 #define ENTRY_EXTENT_SHIFT (ENTRY_BLOCK_SHIFT + ENTRY_BLOCK_BITS)
+#define ENTRY_WRITTEN_SHIFT (ENTRY_EXTENT_SHIFT + ENTRY_EXTENT_BITS)
+
+static_assert(ENTRY_WRITTEN_SHIFT + ENTRY_WRITTEN_BITS < BITS_PER_LONG); /* the xarray keeps one */
 
 /* A zpage of exactly PAGE_SIZE bytes is the raw page; its compressor does not matter. */
 struct remote_location {
@@ -75,6 +80,17 @@ static inline void *entry_remote(const struct remote_location *loc)
 		1UL | (unsigned long)loc->compressor << ENTRY_COMPRESSOR_SHIFT |
 		(unsigned long)loc->length << ENTRY_LENGTH_SHIFT | (unsigned long)loc->slot << ENTRY_SLOT_SHIFT |
 		(unsigned long)loc->block << ENTRY_BLOCK_SHIFT | (unsigned long)loc->extent << ENTRY_EXTENT_SHIFT);
+}
+
+/* The same place, of a page that a disk has, too. */
+static inline void *entry_written(const void *remote)
+{
+	return xa_mk_value(xa_to_value(remote) | 1UL << ENTRY_WRITTEN_SHIFT);
+}
+
+static inline bool entry_is_written(const void *remote)
+{
+	return xa_to_value(remote) >> ENTRY_WRITTEN_SHIFT & 1;
 }
 
 static inline struct remote_location entry_location(const void *entry)

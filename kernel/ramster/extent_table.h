@@ -66,6 +66,7 @@ struct extent {
 	u32 number; /* in the table */
 	u32 used; /* bytes of slots */
 	u32 pages;
+	u32 written; /* of these, that a disk has, too */
 	u16 used_blocks;
 	bool open; /* slots may be given out */
 	bool held; /* somebody works on it: it stays as it is */

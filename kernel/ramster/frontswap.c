@@ -29,6 +29,9 @@ struct area {
 static struct area areas[MAX_SWAPFILES];
 static DEFINE_MUTEX(areas_lock); /* of those who make pools */
 static bool attached;
+static bool through;
+static bool
+	kernel_writes; /* it writes each page to the swap disk, too: from the first time that it is asked to, until we go */
 
 static struct tmem_pool *area_pool(struct area *area)
 {
@@ -86,6 +89,7 @@ static int frontswap_store_page(unsigned int type, unsigned long offset, struct 
 		return -1;
 	/* The kernel has freed the slot's earlier page before. */
 	lent = lent_page(page);
+	WRITE_ONCE(pool->written, READ_ONCE(kernel_writes));
 	if (tmem_store(pool, offset, page, lent || !frontswap_may_be_remote())) {
 		area_put(area, 1);
 		return -1;
@@ -102,6 +106,10 @@ static int frontswap_load_page(unsigned int type, unsigned long offset, struct p
 
 	if (!err)
 		return 0;
+	if (err == -ENODATA) {
+		count(loads_backing);
+		return err;
+	}
 	/* The kernel is told that this is a read error; nothing may be seen in the page even where that is ignored. */
 	clear_highpage(page);
 	return -EIO;
@@ -135,6 +143,31 @@ static const struct frontswap_hook_ops ops = {
 	.invalidate_area = frontswap_free_area,
 };
 
+bool frontswap_may_be_remote(void)
+{
+	if (READ_ONCE(kernel_writes))
+		return true;
+	return IS_ENABLED(CONFIG_FRONTSWAP_LOAD_ERRORS) && !READ_ONCE(through);
+}
+
+static void warn_if_local(void)
+{
+	if (frontswap_may_be_remote())
+		return;
+	pr_warn("frontswap: this kernel %s, so its pages stay in local RAM\n",
+		through ? "cannot write through to the swap disk" : "does not report failed loads");
+}
+
+void frontswap_set_through(bool set)
+{
+	/* First the kernel: what we take to be written must be. */
+	if (set && !kernel_writes)
+		WRITE_ONCE(kernel_writes, compat_frontswap_write_through(true));
+	WRITE_ONCE(through, set);
+	if (attached)
+		warn_if_local();
+}
+
 bool frontswap_attached(void)
 {
 	return attached;
@@ -156,8 +189,7 @@ void frontswap_attach(void)
 		return;
 	}
 	attached = true;
-	if (!frontswap_may_be_remote())
-		pr_warn("frontswap: this kernel does not report failed loads, so its pages stay in local RAM\n");
+	warn_if_local();
 }
 
 void frontswap_detach(void)
@@ -173,6 +205,9 @@ void frontswap_detach(void)
 	symbol_put(frontswap_hook_detach);
 	symbol_put(frontswap_hook_attach);
 	attached = false;
+	if (kernel_writes)
+		compat_frontswap_write_through(false);
+	kernel_writes = false;
 	for (i = 0; i < MAX_SWAPFILES; i++)
 		if (areas[i].pool)
 			tmem_pool_destroy(areas[i].pool);

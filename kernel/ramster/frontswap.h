@@ -12,6 +12,18 @@
 void frontswap_attach(void);
 void frontswap_detach(void);
 bool frontswap_attached(void);
+
+/*
+ * Whether pages of frontswap may leave the node: only if a failed load is a read error, or the kernel has written the page to the
+ * swap disk.
+ */
+bool frontswap_may_be_remote(void);
+
+/*
+ * Whether only pages that the swap disk has, too, may leave the node. Where the kernel cannot write through none may. A kernel that
+ * can does so until this module goes. May sleep.
+ */
+void frontswap_set_through(bool set);
 #else
 static inline void frontswap_attach(void)
 {
@@ -25,12 +37,15 @@ static inline bool frontswap_attached(void)
 {
 	return false;
 }
-#endif
 
-/* Whether this kernel makes a failed load a read error. If not, pages of frontswap must never leave the node. */
 static inline bool frontswap_may_be_remote(void)
 {
-	return IS_ENABLED(CONFIG_FRONTSWAP_LOAD_ERRORS);
+	return false;
 }
+
+static inline void frontswap_set_through(bool set)
+{
+}
+#endif
 
 #endif

@@ -15,7 +15,8 @@ struct page;
 /* Contexts: store and load are called in process context, page locked, and may sleep; the others under spinlocks. */
 struct frontswap_hook_ops {
 	int (*store)(unsigned int type, unsigned long offset, struct page *page); /* 0, or it is refused */
-	int (*load)(unsigned int type, unsigned long offset, struct page *page); /* 0, or -EIO */
+	/* 0; -EIO; another error: the swap disk has it. */
+	int (*load)(unsigned int type, unsigned long offset, struct page *page);
 	void (*invalidate_page)(unsigned int type, unsigned long offset);
 	void (*invalidate_area)(unsigned int type);
 };

@@ -326,7 +326,7 @@ static u64 lease_die(struct lease *lease)
 		return 0;
 	}
 	if (extent->nr_legs == 1)
-		lost = extent->pages;
+		lost = extent->pages - extent->written;
 	extent_detach(extent, lease);
 	extent_settle(extent);
 	return lost;

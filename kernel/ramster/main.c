@@ -37,6 +37,7 @@ static unsigned int local_max_percent = 50;
 static unsigned int low_water_mb = 32;
 static unsigned int copies = 1;
 static unsigned int restore_after = 60;
+static bool writethrough;
 
 static int compressor_set(const char *value, const struct kernel_param *kp)
 {
@@ -123,6 +124,24 @@ static int restore_after_set(const char *value, const struct kernel_param *kp)
 static const struct kernel_param_ops restore_after_ops = { .set = restore_after_set, .get = param_get_uint };
 module_param_cb(restore_after, &restore_after_ops, &restore_after, 0644);
 MODULE_PARM_DESC(restore_after, "seconds of a peer's silence after which its pages are copied elsewhere (default 60)");
+
+static int writethrough_set(const char *value, const struct kernel_param *kp)
+{
+	bool on;
+	int err = kstrtobool(value, &on);
+
+	if (!err)
+		err = swapdev_set_through(on);
+	if (err)
+		return err;
+	frontswap_set_through(on);
+	writethrough = on;
+	return 0;
+}
+
+static const struct kernel_param_ops writethrough_ops = { .set = writethrough_set, .get = param_get_bool };
+module_param_cb(writethrough, &writethrough_ops, &writethrough, 0644);
+MODULE_PARM_DESC(writethrough, "peers only have pages that a disk of this node has, too (default N)");
 
 /* Hibernation would write its image into peers' RAM, which forget it while this node is off. */
 static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, void *unused)

@@ -246,6 +246,7 @@ bool slot_commit(void *entry, unsigned int legs)
 	whole = block->extent->nr_legs == legs;
 	if (whole) {
 		block->pages++;
+		block->extent->written += entry_is_written(entry);
 		extent_account(block->extent, 1, 0);
 	}
 	spin_unlock(&extents_lock);
@@ -284,6 +285,7 @@ void slot_free(void *entry)
 	spin_lock(&extents_lock);
 	block = entry_block(&loc);
 	block->pages--;
+	block->extent->written -= entry_is_written(entry);
 	extent_account(block->extent, -1, -(int)classes[block->class].size);
 	slot_release(block, loc.slot);
 	spin_unlock(&extents_lock);

@@ -68,7 +68,7 @@ void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t l
 		 struct extent_slot *slot);
 
 /*
- * The page stands at @entry from now on: its bytes have arrived at @legs lenders. Under the index's xa_lock, which the entry
+ * The page stands at @entry from now on, perhaps marked with entry_written(): its bytes have arrived at @legs lenders. Under the index's xa_lock, which the entry
  * is put into then. Returns false if one of them has lost them meanwhile.
  */
 bool slot_commit(void *entry, unsigned int legs);
@@ -76,7 +76,7 @@ bool slot_commit(void *entry, unsigned int legs);
 /* The page does not come to stand at @entry. */
 void slot_abandon(void *entry);
 
-/* The page that was committed to @entry is gone. */
+/* The page that was committed to @entry, marked or not as then, is gone. */
 void slot_free(void *entry);
 
 /**

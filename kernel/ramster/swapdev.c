@@ -26,7 +26,7 @@ module_param(synchronous, bool, 0444);
 MODULE_PARM_DESC(synchronous,
 		 "faults wait for their page alone, without the swap cache and the kernel's readahead (default N)");
 
-static struct swapdev swapdev;
+static struct swapdev swapdev = { .lock = __MUTEX_INITIALIZER(swapdev.lock) };
 
 static compat_submit_bio_t swapdev_submit_bio(struct bio *bio)
 {
@@ -68,6 +68,10 @@ static int swapdev_resize(struct swapdev *dev, u64 size)
 	lockdep_assert_held(&dev->lock);
 	if (dev->pool)
 		return -EBUSY;
+	if (dev->through && !backing_is_open(&dev->backing)) {
+		pr_err("ramster0: writethrough is on, so it wants a backing device first\n");
+		return -EINVAL;
+	}
 	pool = tmem_pool_new();
 	if (!pool)
 		return -ENOMEM;
@@ -180,6 +184,22 @@ static struct attribute *swapdev_attrs[] = {
 };
 ATTRIBUTE_GROUPS(swapdev);
 
+int swapdev_set_through(bool through)
+{
+	int err = 0;
+
+	mutex_lock(&swapdev.lock);
+	if (through && swapdev.pool && !backing_is_open(&swapdev.backing)) {
+		pr_err("ramster0: there is no backing device to write through to\n");
+		err = -EINVAL;
+	} else {
+		swapdev.through = through;
+		writeback_set_through(through);
+	}
+	mutex_unlock(&swapdev.lock);
+	return err;
+}
+
 dev_t swapdev_devt(void)
 {
 	return disk_devt(swapdev.disk);
@@ -189,7 +209,6 @@ int swapdev_init(void)
 {
 	int err;
 
-	mutex_init(&swapdev.lock);
 	mutex_init(&swapdev.backing.writes);
 	err = swapdev_io_init(&swapdev);
 	if (err)

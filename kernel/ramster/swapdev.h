@@ -33,6 +33,7 @@ struct swapdev {
 	struct list_head disk_loads; /* struct tmem_load: to be read from the backing device; under disk_lock */
 	struct work_struct disk_work;
 	struct swapdev_deferred writes; /* to the backing device, or until there is room */
+	bool through; /* peers shall only have pages that the backing device has, too; under lock */
 	unsigned long gave_up; /* jiffies when a write waited for room in vain; 0: none did since a store */
 };
 
@@ -50,6 +51,9 @@ void swapdev_io_exit(struct swapdev *dev);
 
 /* The disk's device number. Any context, from swapdev_init() on. */
 dev_t swapdev_devt(void);
+
+/* Sets writethrough. Returns 0, or -EINVAL if the disk has a size and no backing device. May sleep; also before swapdev_init(). */
+int swapdev_set_through(bool through);
 
 /* May sleep. */
 int swapdev_init(void);

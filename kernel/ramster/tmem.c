@@ -32,18 +32,31 @@ static DEFINE_MUTEX(pools_lock); /* of the list and the numbers */
 static LIST_HEAD(pools);
 static DEFINE_IDA(pool_ids);
 static atomic_long_t nr_same;
+static atomic_long_t nr_written; /* of pools with a backing device */
 
 struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index)
 {
 	return (struct extent_owner){ .pool = pool->id, .index = index };
 }
 
+/* Whether a disk has the page, too. Under the index's lock, or when it has let go of the entry. */
+static bool is_written(const void *entry)
+{
+	const struct zpage *zpage = entry;
+
+	if (entry_is_remote(entry))
+		return entry_is_written(entry);
+	return entry_is_zpage(entry) && (zpage->remote ? entry_is_written(zpage->remote) : zpage->written);
+}
+
 /* What an entry stood for is freed. The index has let go of it. */
-static void entry_release(void *entry)
+static void entry_release(struct tmem_pool *pool, void *entry)
 {
 	struct zpage *zpage;
 	void *remote;
 
+	if (pool->backing && is_written(entry))
+		atomic_long_dec(&nr_written);
 	if (entry_is_same(entry)) {
 		atomic_long_dec(&nr_same);
 	} else if (entry_is_remote(entry)) {
@@ -75,6 +88,7 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 		zpage = entry;
 		zpage->pool = tmem_pool_get(pool);
 		zpage->index = index;
+		zpage->written = READ_ONCE(pool->written);
 		zpage_get(zpage);
 	} else {
 		atomic_long_inc(&nr_same);
@@ -84,19 +98,21 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 	old = __xa_store(&pool->pages, index, entry, gfp);
 	xa_unlock(&pool->pages);
 	if (xa_is_err(old)) {
-		entry_release(entry);
+		entry_release(pool, entry);
 		if (zpage)
 			zpage_put(zpage);
 		count(stores_refused);
 		trace_ramster_store(pool->id, index, 0, xa_err(old));
 		return xa_err(old);
 	}
-	entry_release(old);
+	entry_release(pool, old);
 	count(stores);
 	trace_ramster_store(pool->id, index, zpage ? zpage->length : 0, 0);
 	if (zpage) {
 		zcache_stored(zpage);
 		zpage_put(zpage);
+		if (pool->through && writeback_through_due())
+			writeback_wake();
 	}
 	return 0;
 }
@@ -237,6 +253,14 @@ static void waited_load_done(struct tmem_load *load, int err)
 	complete(&waited->completion);
 }
 
+static bool waited_load_elsewhere(struct tmem_load *load, int err)
+{
+	if (err != -EIO || !tmem_is_written(load->pool, load->index))
+		return false;
+	waited_load_done(load, -ENODATA);
+	return true;
+}
+
 int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *page, bool patient)
 {
 	struct waited_load waited = {
@@ -245,6 +269,7 @@ int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *pag
 			  .page = page,
 			  .patient = patient,
 			  .done = waited_load_done,
+			  .elsewhere = waited_load_elsewhere,
 			  .start = ktime_get() },
 		.completion = COMPLETION_INITIALIZER_ONSTACK(waited.completion),
 	};
@@ -268,7 +293,7 @@ bool tmem_invalidate(struct tmem_pool *pool, unsigned long index)
 	xa_unlock(&pool->pages);
 	if (!entry)
 		return false;
-	entry_release(entry);
+	entry_release(pool, entry);
 	count(invalidates);
 	return true;
 }
@@ -293,6 +318,8 @@ bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs)
 	bool same;
 
 	xa_lock(pages);
+	if (zpage->written)
+		entry = entry_written(entry);
 	same = xa_load(pages, zpage->index) == zpage && slot_commit(entry, legs);
 	if (same)
 		__xa_store(pages, zpage->index, entry, 0); /* replacing never allocates */
@@ -300,6 +327,50 @@ bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs)
 	if (same)
 		zcache_forget(zpage);
 	return same;
+}
+
+bool tmem_written_through(struct zpage *zpage)
+{
+	struct xarray *pages = &zpage->pool->pages;
+	bool same;
+
+	xa_lock(pages);
+	same = xa_load(pages, zpage->index) == zpage;
+	if (same) {
+		backing_keep(zpage->pool->backing, zpage->index);
+		zpage->written = true;
+		atomic_long_inc(&nr_written);
+	}
+	xa_unlock(pages);
+	if (same)
+		zcache_written(zpage);
+	return same;
+}
+
+bool tmem_drop_remote(struct tmem_pool *pool, unsigned long index)
+{
+	void *entry;
+	bool drop;
+
+	xa_lock(&pool->pages);
+	entry = xa_load(&pool->pages, index);
+	drop = pool->backing && entry_is_remote(entry) && entry_is_written(entry);
+	if (drop)
+		__xa_erase(&pool->pages, index);
+	xa_unlock(&pool->pages);
+	if (drop)
+		entry_release(pool, entry);
+	return drop;
+}
+
+bool tmem_is_written(struct tmem_pool *pool, unsigned long index)
+{
+	bool written;
+
+	xa_lock(&pool->pages);
+	written = is_written(xa_load(&pool->pages, index));
+	xa_unlock(&pool->pages);
+	return written;
 }
 
 bool tmem_written_back(struct zpage *zpage)
@@ -316,7 +387,7 @@ bool tmem_written_back(struct zpage *zpage)
 	}
 	xa_unlock(pages);
 	if (same)
-		zcache_forget(zpage);
+		entry_release(zpage->pool, zpage);
 	return same;
 }
 
@@ -530,6 +601,11 @@ void tmem_pool_put(struct tmem_pool *pool)
 bool tmem_active(void)
 {
 	return !list_empty(&pools);
+}
+
+u64 tmem_written_pages(void)
+{
+	return atomic_long_read(&nr_written);
 }
 
 u64 tmem_same_pages(void)

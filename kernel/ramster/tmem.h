@@ -28,6 +28,8 @@ struct tmem_pool {
 	struct kref ref; /* the front end's, and one of each zpage */
 	u8 id; /* 1 ... 255 */
 	struct backing *backing; /* the disk that its coldest pages may go to; or NULL. Set before the first store */
+	bool through; /* that disk shall have a page before peers have it */
+	bool written; /* whoever stores writes each page to a disk, too */
 	struct xarray pages;
 	spinlock_t prefetch_lock;
 	struct prefetch prefetch;
@@ -73,7 +75,10 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 /* Begins a load. Never sleeps, does not wait. load->done() may be called before this returns. */
 void tmem_load(struct tmem_load *load);
 
-/* The same, and waits for it. Sleeps, not interruptibly, up to the peer's deadline. Returns as done()'s @err. */
+/*
+ * The same, and waits for it. Sleeps, not interruptibly, up to the peer's deadline. Returns as done()'s @err, or -ENODATA: it cannot be
+ * had, but a disk has it.
+ */
 int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *page, bool patient);
 
 /* Whether a page is stored there. Never sleeps. */
@@ -96,6 +101,20 @@ struct extent_owner tmem_owner(const struct tmem_pool *pool, unsigned long index
  * freed or rewritten, or one of them has lost the slot's lease.
  */
 bool tmem_remotified(struct zpage *zpage, void *entry, unsigned int legs);
+
+/*
+ * A zpage's bytes stand on its pool's disk now, too: peers may have it. Returns false if it had been freed or rewritten. Takes over
+ * the reference if not.
+ */
+bool tmem_written_through(struct zpage *zpage);
+
+/*
+ * Remote pages that the disk has, too, leave the peers. Returns whether that was one.
+ */
+bool tmem_drop_remote(struct tmem_pool *pool, unsigned long index);
+
+/* Whether a disk has the page that is stored there, too. Never sleeps. */
+bool tmem_is_written(struct tmem_pool *pool, unsigned long index);
 
 /*
  * A zpage's bytes stand on its pool's disk now: it leaves the index, which then counts on the disk. Returns false if it had been
@@ -135,6 +154,7 @@ void tmem_load_done(struct tmem_load *load, int err);
 
 /* Gauges. tmem_remote_index_bytes() may sleep and takes time: it walks all pools. */
 u64 tmem_same_pages(void);
+u64 tmem_written_pages(void); /* that a backing device has, too */
 u64 tmem_remote_index_bytes(void);
 /* Whether there is a pool, so that remote space is of use. */
 bool tmem_active(void);

@@ -7,6 +7,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
 #include <linux/wait.h>
@@ -25,11 +26,14 @@
 #define FETCH_WAIT HZ /* for pages of a peer that does not answer */
 #define RETRY_AFTER (2 * HZ) /* after the device has failed */
 #define COMPACT_EVERY 16 /* batches */
+#define THROUGH_AHEAD 1024 /* pages that are written through before peers get them */
 
 static struct tmem_pool *pool; /* while the thread runs */
 static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool kicked;
+static DEFINE_MUTEX(settings); /* of whoever starts, stops or sets through */
+static bool through;
 static unsigned long failed; /* jiffies when the device failed last; 0: it did not */
 static struct page *pages[BACKING_BATCH]; /* kept for when there is no memory */
 static struct zpage *zpages[BACKING_BATCH];
@@ -49,12 +53,12 @@ static int by_index(const void *a, const void *b)
 	return (*x)->index < (*y)->index ? -1 : (*x)->index > (*y)->index;
 }
 
-static unsigned int take(bool fetched)
+static unsigned int take(enum disk_purpose purpose)
 {
 	unsigned int nr = 0;
 
 	while (nr < BACKING_BATCH) {
-		zpages[nr] = zcache_take_for_disk(fetched);
+		zpages[nr] = zcache_take_for_disk(purpose);
 		if (!zpages[nr])
 			break;
 		nr++;
@@ -71,6 +75,11 @@ static void write_batch(unsigned int nr)
 	mutex_lock(&pool->backing->writes);
 	batch.nr = 0;
 	for (i = 0; i < nr; i++) {
+		if (zpages[i]->written && tmem_written_back(zpages[i])) {
+			count(writeback_pages);
+			zpage_put(zpages[i]);
+			continue;
+		}
 		if (READ_ONCE(zpages[i]->state) != ZPAGE_SENDING || zpage_decompress(zpages[i], pages[batch.nr])) {
 			zcache_return(zpages[i]);
 			continue;
@@ -83,21 +92,37 @@ static void write_batch(unsigned int nr)
 	mutex_unlock(&pool->backing->writes);
 }
 
-/* Writes up to a batch of zpages. Returns how many there were; the device's failure is left in failed. */
-static unsigned int write_some(bool fetched)
+/* The disk has a page now. */
+static void page_written(struct zpage *zpage, enum disk_purpose purpose)
 {
-	unsigned int nr = take(fetched), i;
+	if (purpose == DISK_THROUGH) {
+		if (tmem_written_through(zpage))
+			count(writethrough_pages);
+		else
+			zcache_return(zpage);
+		return;
+	}
+	if (tmem_written_back(zpage)) {
+		count(writeback_pages);
+		zpage_put(zpage);
+	} else {
+		zcache_return(zpage);
+	}
+}
+
+/* Writes up to a batch of zpages. Returns how many there were; the device's failure is left in failed. */
+static unsigned int write_some(enum disk_purpose purpose)
+{
+	unsigned int nr = take(purpose), i;
 
 	if (!nr)
 		return 0;
 	write_batch(nr);
 	for (i = 0; i < batch.nr; i++) {
-		if (!(batch.failed & BIT_ULL(i)) && tmem_written_back(zpages[i])) {
-			count(writeback_pages);
-			zpage_put(zpages[i]);
-		} else {
+		if (batch.failed & BIT_ULL(i))
 			zcache_return(zpages[i]);
-		}
+		else
+			page_written(zpages[i], purpose);
 	}
 	if (batch.failed) {
 		WRITE_ONCE(failed, jiffies ?: 1);
@@ -106,17 +131,24 @@ static unsigned int write_some(bool fetched)
 	return nr;
 }
 
-/* Asks for those of a block's pages that are the pool's. */
-static void fetch_owners(const struct extent_owner *owners, unsigned int nr)
+/* Asks for those of a block's pages that are the pool's. Returns how many the disk had already. */
+static unsigned int fetch_owners(const struct extent_owner *owners, unsigned int nr)
 {
+	unsigned int i, ours = 0, dropped = 0;
 	u32 indices[R2NET_MAX_ITEMS];
-	unsigned int i, ours = 0;
 
-	for (i = 0; i < nr; i++)
-		if (owners[i].pool == pool->id)
+	for (i = 0; i < nr; i++) {
+		if (owners[i].pool != pool->id)
+			continue;
+		if (tmem_drop_remote(pool, owners[i].index))
+			dropped++;
+		else
 			indices[ours++] = owners[i].index;
+	}
 	if (ours)
 		fetch_home(pool, indices, ours, FETCH_DISK);
+	count_add(writeback_pages, dropped);
+	return dropped;
 }
 
 /* The coldest block's pages go from peers to the disk. Returns how many. */
@@ -129,13 +161,28 @@ static unsigned int write_remote(void)
 	if (!slot_coldest_block(&cursor))
 		return 0;
 	while ((nr = slot_owners(&cursor, owners, R2NET_MAX_ITEMS)) && !failed_lately()) {
-		fetch_owners(owners, nr);
+		written += fetch_owners(owners, nr);
 		fetch_home_wait(0, FETCH_WAIT);
-		while (!failed_lately() && (nr = write_some(true)))
+		while (!failed_lately() && (nr = write_some(DISK_FETCHED)))
 			written += nr;
 	}
 	count_add(writeback_remote, written);
 	return written;
+}
+
+bool writeback_through_due(void)
+{
+	return READ_ONCE(through) && !zcache_far_below_high() && zcache_written_waiting() < THROUGH_AHEAD;
+}
+
+void writeback_set_through(bool set)
+{
+	mutex_lock(&settings);
+	WRITE_ONCE(through, set);
+	if (pool)
+		WRITE_ONCE(pool->through, set);
+	mutex_unlock(&settings);
+	writeback_wake();
 }
 
 /* Only if the coldest here can go to peers does it help that theirs go to the disk. */
@@ -149,10 +196,12 @@ static void writeback_work(void)
 {
 	static unsigned int since_compaction;
 
-	while (!failed_lately() && write_some(true))
+	while (!failed_lately() && write_some(DISK_FETCHED))
 		;
+	while (writeback_through_due() && !failed_lately() && !kthread_should_stop() && write_some(DISK_THROUGH))
+		remotify_wake();
 	while (must_write()) {
-		if (!write_remote() && !write_some(false))
+		if (!write_remote() && !write_some(DISK_ROOM))
 			break;
 		if (++since_compaction >= COMPACT_EVERY) {
 			since_compaction = 0;
@@ -198,7 +247,7 @@ static void free_pages_kept(void)
 	}
 }
 
-int writeback_start(struct tmem_pool *of)
+static int start(struct tmem_pool *of)
 {
 	unsigned int i;
 
@@ -210,6 +259,7 @@ int writeback_start(struct tmem_pool *of)
 			goto err;
 	}
 	failed = 0;
+	of->through = through;
 	WRITE_ONCE(pool, of);
 	thread = kthread_run(writeback_thread, NULL, "ramster_writeback");
 	if (!IS_ERR(thread))
@@ -220,11 +270,23 @@ err:
 	return -ENOMEM;
 }
 
+int writeback_start(struct tmem_pool *of)
+{
+	int err;
+
+	mutex_lock(&settings);
+	err = start(of);
+	mutex_unlock(&settings);
+	return err;
+}
+
 void writeback_stop(void)
 {
-	if (!pool)
-		return;
-	kthread_stop(thread);
-	WRITE_ONCE(pool, NULL);
-	free_pages_kept();
+	mutex_lock(&settings);
+	if (pool) {
+		kthread_stop(thread);
+		WRITE_ONCE(pool, NULL);
+		free_pages_kept();
+	}
+	mutex_unlock(&settings);
 }

@@ -3,6 +3,8 @@
  * writeback.h - from RAM to the disk: the thread that writes the coldest pages to swapdev's backing device when neither this
  * node nor peers have room for newer ones.
  *
+ * With writethrough it also writes the coldest here before peers get them, so that their loss with a peer is none.
+ *
  * The order is own RAM, peers, disk. So the coldest pages of peers go first: they are read into local RAM, and written from
  * there; that makes room with the peers for the coldest here. Where there is none with peers, the coldest here go.
  */
@@ -12,6 +14,15 @@
 #include <linux/types.h>
 
 struct tmem_pool;
+
+/*
+ * Whether peers shall only have pages that the disk has, too (writethrough). Those that they have by then are not written. May
+ * sleep.
+ */
+void writeback_set_through(bool through);
+
+/* Whether there are pages to be written through by now. Any context. */
+bool writeback_through_due(void);
 
 /* Begins to work for a pool that has a backing device. May sleep. Returns 0, -EBUSY, or -ENOMEM. */
 int writeback_start(struct tmem_pool *pool);

@@ -22,12 +22,13 @@
 #define ZCACHE_COPY_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 /* Work stops this far below where it starts, in percent of the latter. */
 #define ZCACHE_LOW_PERCENT 97
-/* Looked at for one whose pool has a disk. */
-#define ZCACHE_DISK_LOOKS 256
+/* Looked at for one that suits. */
+#define ZCACHE_LOOKS 256
 
 static struct {
 	spinlock_t lock;
 	struct list_head stored; /* ZPAGE_STORED, coldest first */
+	struct list_head written; /* the same, of those that a disk has, too: they go first */
 	struct list_head for_disk; /* ZPAGE_STORED, fetched to be written to the disk */
 	struct list_head clean; /* ZPAGE_CLEAN, oldest first */
 
@@ -41,6 +42,7 @@ static struct {
 
 	atomic_long_t nr; /* zpages with bytes */
 	atomic_long_t nr_clean;
+	unsigned long nr_written; /* in that list */
 	atomic_long_t bytes;
 } zcache;
 
@@ -146,6 +148,39 @@ static void zpage_set_state(struct zpage *zpage, enum zpage_state state)
 	WRITE_ONCE(zpage->state, state);
 }
 
+/* Where it waits until it is sent. */
+static void zpage_list(struct zpage *zpage, bool coldest)
+{
+	struct list_head *list = zpage->written ? &zcache.written : &zcache.stored;
+
+	lockdep_assert_held(&zcache.lock);
+	zcache.nr_written += zpage->written;
+	if (coldest)
+		list_add(&zpage->lru, list);
+	else
+		list_add_tail(&zpage->lru, list);
+}
+
+static void zpage_unlist(struct zpage *zpage)
+{
+	lockdep_assert_held(&zcache.lock);
+	if (zpage->state == ZPAGE_STORED && zpage->written && !list_empty(&zpage->lru))
+		zcache.nr_written--;
+	list_del_init(&zpage->lru);
+}
+
+/* It is the page from now on, instead of its slot. */
+static void zpage_take_over(struct zpage *zpage)
+{
+	zpage->written = entry_is_written(zpage->remote);
+	zpage->remote = NULL;
+}
+
+static bool any_zpage(const struct zpage *zpage)
+{
+	return true;
+}
+
 int zcache_store(struct page *page, bool keep_local, gfp_t gfp, void **entry)
 {
 	struct zpage *zpage;
@@ -183,7 +218,7 @@ void zcache_stored(struct zpage *zpage)
 	if (zpage->state == ZPAGE_NEW) {
 		zpage_set_state(zpage, ZPAGE_STORED);
 		if (!zpage->keep_local)
-			list_add_tail(&zpage->lru, &zcache.stored);
+			zpage_list(zpage, false);
 	}
 	spin_unlock(&zcache.lock);
 	zcache_press();
@@ -230,9 +265,12 @@ void zcache_keep_fetched(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
 	zpage_set_state(zpage, ZPAGE_STORED);
-	zpage->remote = NULL;
 	INIT_LIST_HEAD(&zpage->lru);
-	list_add(&zpage->lru, zpage->purpose == FETCH_DISK ? &zcache.for_disk : &zcache.stored);
+	zpage_take_over(zpage);
+	if (zpage->purpose == FETCH_DISK && !zpage->written)
+		list_add(&zpage->lru, &zcache.for_disk);
+	else
+		zpage_list(zpage, true);
 	spin_unlock(&zcache.lock);
 }
 
@@ -287,7 +325,7 @@ void zcache_forget(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
 	if (zpage->state == ZPAGE_STORED || zpage->state == ZPAGE_CLEAN)
-		list_del_init(&zpage->lru);
+		zpage_unlist(zpage);
 	if (zpage->state == ZPAGE_CLEAN)
 		atomic_long_dec(&zcache.nr_clean);
 	zpage_set_state(zpage, ZPAGE_DEAD);
@@ -295,12 +333,39 @@ void zcache_forget(struct zpage *zpage)
 	zpage_put(zpage);
 }
 
-static void zpage_take(struct zpage *zpage)
+static bool may_leave(const struct zpage *zpage)
 {
+	return !READ_ONCE(zpage->pool->through);
+}
+
+static bool may_make_room(const struct zpage *zpage)
+{
+	return zpage->pool->backing;
+}
+
+static bool must_be_written(const struct zpage *zpage)
+{
+	return READ_ONCE(zpage->pool->through);
+}
+
+/* The first of a list for which that holds, as far as one looks, or NULL; it is being sent then. */
+static struct zpage *zpage_take(struct list_head *list, bool (*suits)(const struct zpage *zpage))
+{
+	unsigned int looks = 0;
+	struct zpage *zpage;
+
 	lockdep_assert_held(&zcache.lock);
-	list_del_init(&zpage->lru);
-	zpage_set_state(zpage, ZPAGE_SENDING);
-	zpage_get(zpage);
+	list_for_each_entry(zpage, list, lru) {
+		if (suits(zpage)) {
+			zpage_unlist(zpage);
+			zpage_set_state(zpage, ZPAGE_SENDING);
+			zpage_get(zpage);
+			return zpage;
+		}
+		if (++looks == ZCACHE_LOOKS)
+			break;
+	}
+	return NULL;
 }
 
 struct zpage *zcache_take_coldest(void)
@@ -308,36 +373,45 @@ struct zpage *zcache_take_coldest(void)
 	struct zpage *zpage;
 
 	spin_lock(&zcache.lock);
-	zpage = list_first_entry_or_null(&zcache.stored, struct zpage, lru);
-	if (zpage)
-		zpage_take(zpage);
+	zpage = zpage_take(&zcache.written, any_zpage) ?: zpage_take(&zcache.stored, may_leave);
 	spin_unlock(&zcache.lock);
 	return zpage;
 }
 
-struct zpage *zcache_take_for_disk(bool fetched)
+struct zpage *zcache_take_for_disk(enum disk_purpose purpose)
 {
-	struct zpage *zpage, *found = NULL;
-	unsigned int looks = 0;
+	struct zpage *zpage = NULL;
 
 	spin_lock(&zcache.lock);
-	list_for_each_entry(zpage, fetched ? &zcache.for_disk : &zcache.stored, lru) {
-		if (zpage->pool->backing) {
-			found = zpage;
-			break;
-		}
-		if (++looks == ZCACHE_DISK_LOOKS)
-			break;
-	}
-	if (found)
-		zpage_take(found);
+	if (purpose == DISK_FETCHED)
+		zpage = zpage_take(&zcache.for_disk, any_zpage);
+	else if (purpose == DISK_ROOM)
+		zpage = zpage_take(&zcache.written, may_make_room) ?: zpage_take(&zcache.stored, may_make_room);
+	else
+		zpage = zpage_take(&zcache.stored, must_be_written);
 	spin_unlock(&zcache.lock);
-	return found;
+	return zpage;
+}
+
+void zcache_written(struct zpage *zpage)
+{
+	spin_lock(&zcache.lock);
+	if (zpage->state == ZPAGE_SENDING) {
+		zpage_set_state(zpage, ZPAGE_STORED);
+		zpage_list(zpage, false);
+	}
+	spin_unlock(&zcache.lock);
+	zpage_put(zpage);
+}
+
+unsigned long zcache_written_waiting(void)
+{
+	return READ_ONCE(zcache.nr_written);
 }
 
 bool zcache_has_stored(void)
 {
-	return !list_empty_careful(&zcache.stored);
+	return !list_empty_careful(&zcache.stored) || !list_empty_careful(&zcache.written);
 }
 
 void zcache_return(struct zpage *zpage)
@@ -345,7 +419,7 @@ void zcache_return(struct zpage *zpage)
 	spin_lock(&zcache.lock);
 	if (zpage->state == ZPAGE_SENDING) {
 		zpage_set_state(zpage, ZPAGE_STORED);
-		list_add(&zpage->lru, &zcache.stored);
+		zpage_list(zpage, true);
 	}
 	spin_unlock(&zcache.lock);
 	zpage_put(zpage);
@@ -369,9 +443,9 @@ void zcache_keep_clean(struct zpage *zpage)
 {
 	spin_lock(&zcache.lock);
 	list_del_init(&zpage->lru);
-	zpage->remote = NULL;
+	zpage_take_over(zpage);
 	zpage_set_state(zpage, ZPAGE_STORED);
-	list_add_tail(&zpage->lru, &zcache.stored);
+	zpage_list(zpage, false);
 	spin_unlock(&zcache.lock);
 	atomic_long_dec(&zcache.nr_clean);
 }
@@ -447,6 +521,7 @@ int zcache_init(const char *allocator)
 		return -EINVAL;
 	spin_lock_init(&zcache.lock);
 	INIT_LIST_HEAD(&zcache.stored);
+	INIT_LIST_HEAD(&zcache.written);
 	INIT_LIST_HEAD(&zcache.for_disk);
 	INIT_LIST_HEAD(&zcache.clean);
 	zcache.zpages = KMEM_CACHE(zpage, 0);

@@ -47,6 +47,7 @@ struct zpage {
 	u8 compressor;
 	u8 state; /* enum zpage_state */
 	bool keep_local; /* never remotified */
+	bool written; /* a disk has the page, too; under the pool's xa_lock */
 	u8 purpose; /* FETCHING: enum fetch_purpose; under the pool's xa_lock */
 };
 
@@ -111,17 +112,27 @@ void zcache_forget(struct zpage *zpage);
 /**
  * zcache_take_coldest - begin to send the coldest zpage away
  *
+ * One that must be on the disk before peers may have it, and is not, does not count.
+ *
  * Returns it in state SENDING, with a reference for the caller, or NULL. Never sleeps.
  */
 struct zpage *zcache_take_coldest(void);
 
-/**
- * zcache_take_for_disk - begin to write a zpage to the disk
- * @fetched: one that was fetched for that; else the coldest of those whose pool has a disk
- *
- * As zcache_take_coldest().
- */
-struct zpage *zcache_take_for_disk(bool fetched);
+/* Why a zpage goes to the disk. */
+enum disk_purpose {
+	DISK_FETCHED, /* it was fetched for that */
+	DISK_ROOM, /* it is the coldest of those whose pool has a disk */
+	DISK_THROUGH, /* it is the coldest of those that the disk must have before peers may */
+};
+
+/* Begins to write a zpage to the disk, as zcache_take_coldest(). */
+struct zpage *zcache_take_for_disk(enum disk_purpose purpose);
+
+/* A SENDING zpage that peers may have from now on, because it is written: behind the others of that kind, unless it died. */
+void zcache_written(struct zpage *zpage);
+
+/* How many zpages have been written and wait until peers get them. */
+unsigned long zcache_written_waiting(void);
 
 /* Whether there is a zpage that zcache_take_coldest() would return. */
 bool zcache_has_stored(void);

@@ -20,6 +20,7 @@
 #include "node.h"
 #include "pages.h"
 #include "remotify.h"
+#include "writeback.h"
 #include "zcache.h"
 
 #define TASKS 4
@@ -283,6 +284,22 @@ static void test_a_donor_dies(void **state)
 	life_down();
 }
 
+/* With writethrough the disk has what the donor had. */
+static void test_a_donor_dies_and_nothing_is_lost(void **state)
+{
+	writeback_set_through(true);
+	life_up("zsmalloc", true);
+	run_tasks();
+	kthread_stop(life.donor_threads[0]);
+	life.donor_threads[0] = NULL;
+	assert_true(extent_pages() > 0);
+	assert_int_equal(donor_die(life.donors[0]), 0);
+	run_tasks();
+	check_all(false);
+	life_down();
+	writeback_set_through(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_all_is_well_with_a_disk),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_a_donor_dies),
+		cmocka_unit_test(test_a_donor_dies_and_nothing_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,51 @@ static void test_a_load_meets_a_page_on_its_way_to_the_disk(void **state)
 	check_all(nr + 200);
 }
 
+/* With writethrough: pages that may leave are on the disk, and the others are here. */
+static void wait_for_writes(unsigned long nr)
+{
+	int tries;
+
+	for (tries = 0; tries < TRIES && zcache_written_waiting() < nr; tries++) {
+		writeback_wake();
+		usleep(1000);
+	}
+	assert_int_equal(zcache_written_waiting(), nr);
+}
+
+static void test_written_through(void **state)
+{
+	u64 lost;
+
+	writeback_set_through(true);
+	fill(0, 300);
+	send_all();
+	assert_int_equal(extent_pages(), 0);
+	be_full();
+	wait_for_writes(300);
+	assert_int_equal(tmem_written_pages(), 300);
+	be_empty();
+	fill(300, 350); /* not written yet */
+	send_all();
+	assert_int_equal(extent_pages(), 300);
+	assert_int_equal(zcache_pages(), 50);
+	assert_int_equal(node_counter("pages_backing"), 0);
+	disk_free(&disk, 7);
+	fill(8, 9);
+	assert_int_equal(tmem_written_pages(), 298);
+	check_all(7);
+
+	/* A peer's death loses none of them, with copies that were read ahead or without. */
+	lost = donor_die(scene.donor);
+	assert_int_equal(lost, 0);
+	disk_stop(&disk);
+	assert_true(tmem_present(scene.pool, 8));
+	disk_free(&disk, 7);
+	fill(7, 8);
+	check_all(350);
+	writeback_set_through(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_rewritten_or_freed_meanwhile_is_not_on_the_disk, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_disk_that_fails_loses_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_written_through, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_load_meets_a_page_on_its_way_to_the_disk, set_up, tear_down),
 	};
 

@@ -82,7 +82,7 @@ static inline void shrinker_free(struct shrinker *shrinker)
 }
 #endif
 
-/* Until 6.5 there is frontswap; until 5.16 it took several backends and could not refuse one. */
+/* Until 6.5 there is frontswap; until 5.16 it took several backends, could not refuse one, and could write through. */
 #if IS_ENABLED(CONFIG_FRONTSWAP)
 #include <linux/frontswap.h>
 
@@ -93,6 +93,17 @@ static inline int compat_frontswap_register_ops(struct frontswap_ops *ops)
 	return 0;
 #else
 	return frontswap_register_ops(ops);
+#endif
+}
+
+/* Whether the kernel writes each page to the swap disk, too, from now on. */
+static inline bool compat_frontswap_write_through(bool on)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+	frontswap_writethrough(on);
+	return on;
+#else
+	return false;
 #endif
 }
 #endif
