@@ -20,6 +20,7 @@
 
 #define MONITOR_INTERVAL (HZ / 10)
 #define PING_AFTER (HZ / 2) /* of silence while an answer is due */
+#define AVOID HZ /* after such a silence; it is said again while that goes on */
 #define AWAY_GRACE (HZ / 2) /* for a node that only lost its membership to say that its lender lives */
 
 /* A request that the monitor fails: holds a reference while it is in the list. */
@@ -248,6 +249,8 @@ static void deadline_monitor(struct work_struct *work)
 	}
 	if (expired.nr)
 		drop_unsent(peer);
+	if (due > PING_AFTER)
+		WRITE_ONCE(peer->slow_until, jiffies + AVOID);
 	if (due > PING_AFTER || peer->state == RAMSTER_PEER_LATE)
 		ping(peer);
 	if (fencing && peer->state != RAMSTER_PEER_LATE)
@@ -260,6 +263,7 @@ static void deadline_monitor(struct work_struct *work)
 void deadline_init(struct r2net_peer *peer)
 {
 	peer->heard = jiffies;
+	peer->slow_until = jiffies;
 	INIT_DELAYED_WORK(&peer->monitor, deadline_monitor);
 	peer->ping = (struct r2net_request){ .ops = &ping_ops, .type = R2NET_PING, .nr = 1 };
 	peer->fence = (struct r2net_request){ .ops = &fence_ops,

@@ -13,6 +13,7 @@
 #define _RAMSTER_PEER_H
 
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
@@ -41,6 +42,7 @@ struct r2net_peer {
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
 	unsigned long silent_since; /* jiffies when it was UP last; 0: it is, or never was */
+	unsigned long slow_until; /* jiffies; until then others are asked before it; written without the lock */
 	unsigned long late_since; /* jiffies when it was last found to be late */
 	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */
 	bool away;
@@ -96,6 +98,14 @@ void r2net_peers_reap(void);
 struct r2net_peer *r2net_peer_get(struct r2net_peer *peer);
 /* Any context but interrupts. */
 void r2net_peer_put(struct r2net_peer *peer);
+
+/* How good a peer is to read from: 2 = it answers, 1 = it is UP and slow, 0 = it is not UP. A glance, without locks. */
+static inline unsigned int r2net_peer_rank(const struct r2net_peer *peer)
+{
+	if (READ_ONCE(peer->state) != RAMSTER_PEER_UP)
+		return 0;
+	return time_before(jiffies, READ_ONCE(peer->slow_until)) ? 1 : 2;
+}
 
 /*
  * For the files of r2net: the one place where a peer's state changes. Under peer->lock. Returns whether it did; the caller then

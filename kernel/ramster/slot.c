@@ -172,19 +172,22 @@ static void slot_pin_leg(struct block *block, struct lease *lease, struct extent
 	};
 }
 
-/* The leg to read from: one whose peer answers, if there is one. */
+/* The leg to read from: one whose peer answers, if there is one, and soon rather than late. */
 static struct lease *slot_leg(const struct extent *extent, const struct r2net_peer *with, u32 avoid)
 {
 	struct lease *lease, *best = NULL;
-	unsigned int i;
+	unsigned int i, rank, best_rank = 0;
 
 	lockdep_assert_held(&extents_lock);
 	for (i = 0; i < extent->nr_legs; i++) {
 		lease = extent->legs[i];
 		if ((with && lease->peer != with) || lease->serial == avoid)
 			continue;
-		if (!best || READ_ONCE(lease->peer->state) == RAMSTER_PEER_UP)
-			best = lease;
+		rank = r2net_peer_rank(lease->peer);
+		if (best && rank < best_rank)
+			continue;
+		best = lease;
+		best_rank = rank;
 	}
 	return best;
 }
