@@ -70,7 +70,7 @@ bool r2net_conn_due(const struct r2net_conn *conn)
 
 	lockdep_assert_held(&conn->peer->lock);
 	for (i = 0; i < R2NET_MAX_WINDOW; i++)
-		if (conn->inflight[i] && r2net_request_undone(conn->inflight[i]))
+		if (conn->inflight[i] && (r2net_request_undone(conn->inflight[i]) || conn->inflight[i]->hedged))
 			return true;
 	list_for_each_entry(req, &conn->urgent, link)
 		if (r2net_request_undone(req))

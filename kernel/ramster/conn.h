@@ -69,7 +69,7 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 /* Puts a request into its queue. Under peer->lock. */
 void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req);
 
-/* Whether somebody waits for an answer on it. Under peer->lock. */
+/* Whether somebody waits for an answer on it, or did until another peer was asked, too. Under peer->lock. */
 bool r2net_conn_due(const struct r2net_conn *conn);
 
 /* Ends a connection without waiting for its end. Under peer->lock. */

@@ -28,6 +28,7 @@
 	X(loads_local) /* pages decompressed from local RAM */                                                         \
 	X(loads_same) /* pages filled with a word */                                                                   \
 	X(loads_remote) /* pages that waited for a peer's answer */                                                    \
+	X(loads_hedged) /* of these, pages that a second peer answered first */                                        \
 	X(loads_prefetched) /* pages found in a copy that was fetched ahead */                                         \
 	X(loads_backing) /* pages read from swapdev's backing device */                                                \
 	X(loads_empty) /* swapdev reads of pages never written: zeroes */                                              \
@@ -41,6 +42,7 @@
 	X(prefetch_pages) /* pages asked for ahead */                                                                  \
 	X(prefetch_dropped) /* copies fetched ahead that had to go, or became the page */                              \
 	X(reads) /* READ messages sent */                                                                              \
+	X(reads_hedged) /* of these, to a second peer because the first was slow */                                    \
 	X(tx_bytes) /* bytes sent to peers, headers included */                                                        \
 	X(rx_bytes) /* bytes received from peers, headers included */                                                  \
 	X(requests_retried) /* READs sent again after their connection failed */                                       \

@@ -14,13 +14,13 @@
 #include "conn.h"
 #include "counters.h"
 #include "deadline.h"
+#include "hedge.h"
 #include "netlink.h"
 #include "peer.h"
 #include "request.h"
 
 #define MONITOR_INTERVAL (HZ / 10)
 #define PING_AFTER (HZ / 2) /* of silence while an answer is due */
-#define AVOID HZ /* after such a silence; it is said again while that goes on */
 #define AWAY_GRACE (HZ / 2) /* for a node that only lost its membership to say that its lender lives */
 
 /* A request that the monitor fails: holds a reference while it is in the list. */
@@ -87,36 +87,6 @@ static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, bool l
 		expire(peer, req, late, expired);
 	list_for_each_entry(req, &conn->bulk, link)
 		expire(peer, req, late, expired);
-}
-
-static void collect_done(struct list_head *queue, struct list_head *done)
-{
-	struct r2net_request *req, *next;
-
-	list_for_each_entry_safe(req, next, queue, link)
-		if (!r2net_request_undone(req))
-			list_move_tail(&req->link, done);
-}
-
-/* Requests that failed before they were sent are not outstanding. */
-static void drop_unsent(struct r2net_peer *peer)
-{
-	struct r2net_request *req, *next;
-	struct r2net_conn *conn;
-	LIST_HEAD(done);
-
-	spin_lock(&peer->lock);
-	collect_done(&peer->waiting, &done);
-	list_for_each_entry(conn, &peer->conns, link) {
-		collect_done(&conn->urgent, &done);
-		collect_done(&conn->bulk, &done);
-		conn->nr_queued = list_count_nodes(&conn->urgent) + list_count_nodes(&conn->bulk);
-	}
-	spin_unlock(&peer->lock);
-	list_for_each_entry_safe(req, next, &done, link) {
-		list_del_init(&req->link);
-		r2net_request_put(req);
-	}
 }
 
 /*
@@ -248,9 +218,9 @@ static void deadline_monitor(struct work_struct *work)
 		r2net_request_put(expired.req[i]);
 	}
 	if (expired.nr)
-		drop_unsent(peer);
+		r2net_peer_drop_unsent(peer);
 	if (due > PING_AFTER)
-		WRITE_ONCE(peer->slow_until, jiffies + AVOID);
+		hedge_avoid(peer);
 	if (due > PING_AFTER || peer->state == RAMSTER_PEER_LATE)
 		ping(peer);
 	if (fencing && peer->state != RAMSTER_PEER_LATE)
@@ -263,7 +233,6 @@ static void deadline_monitor(struct work_struct *work)
 void deadline_init(struct r2net_peer *peer)
 {
 	peer->heard = jiffies;
-	peer->slow_until = jiffies;
 	INIT_DELAYED_WORK(&peer->monitor, deadline_monitor);
 	peer->ping = (struct r2net_request){ .ops = &ping_ops, .type = R2NET_PING, .nr = 1 };
 	peer->fence = (struct r2net_request){ .ops = &fence_ops,

@@ -13,12 +13,15 @@
 
 #include "counters.h"
 #include "fetch.h"
+#include "hedge.h"
 #include "peer.h"
 #include "tmem.h"
 #include "zcache.h"
 
 #define FETCH_MAX (1 + PREFETCH_MAX) /* pages of a READ */
 #define FETCH_RESERVE 32 /* READs that can be under way when memory is short */
+#define HEDGE_MAX 32 /* READs to second peers that can be under way */
+#define HEDGE_RESERVE 4 /* when memory is short */
 #define FETCH_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
 
 static_assert(FETCH_MAX <= R2NET_MAX_ITEMS);
@@ -26,14 +29,17 @@ static_assert(FETCH_MAX <= R2NET_MAX_ITEMS);
 struct fetch_page {
 	void *entry; /* pinned */
 	struct lease *lease; /* pinned */
-	struct zpage *zpage; /* a reference; NULL: it is the load's page */
+	struct zpage *zpage; /* a reference; NULL: it is the load's page, or a hedge's */
 	u32 checksum;
+	u8 of; /* hedge: the item of the first READ */
 };
 
 struct fetch {
 	struct r2net_request req;
 	struct r2net_peer *peer; /* kept by the pins */
 	struct tmem_load *load; /* for the first page; NULL if nobody waits for one */
+	struct fetch *first; /* a hedge: the READ that waits for a slow peer; a reference to its request. Else NULL */
+	unsigned long hedged; /* bit by page: asked of a second peer; only ops->hedge() looks */
 	bool home; /* of fetch_home() */
 	atomic_t waits; /* home: pages that have not come, nor failed */
 	unsigned int nr;
@@ -43,6 +49,8 @@ struct fetch {
 
 static struct kmem_cache *fetch_cache;
 static mempool_t *fetches;
+static mempool_t *hedges;
+static atomic_t hedging; /* READs of hedges */
 
 /* Loads that found no free READ: they are begun again when one is. */
 static DEFINE_SPINLOCK(backlog_lock);
@@ -77,7 +85,9 @@ static void backlog_add(struct tmem_load *load)
 
 static void fetch_free(struct fetch *fetch)
 {
-	mempool_free(fetch, fetches);
+	if (fetch->first)
+		atomic_dec(&hedging);
+	mempool_free(fetch, fetch->first ? hedges : fetches);
 	atomic_dec(&under_way);
 	/* Pairs with the one in backlog_add(): either sees what the other did. */
 	smp_mb__after_atomic();
@@ -97,21 +107,25 @@ static int fetch_check(const struct fetch *fetch, unsigned int i, const void *by
 	return -EIO;
 }
 
-static void fetch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+/* What an answer is good for: 0 or -EIO. */
+static int fetch_judge(struct fetch *fetch, unsigned int i, int err, const void *bytes)
 {
-	struct fetch *fetch = container_of(req, struct fetch, req);
+	if (!err)
+		err = fetch_check(fetch, i, bytes);
+	if (err == -ESTALE)
+		r2net_peer_stale(fetch->peer, fetch->pages[i].lease);
+	else if (err == -ERANGE)
+		count(stale_slots);
+	return err ? -EIO : 0;
+}
+
+/* The bytes of a page that was claimed are here and good, or cannot be had. */
+static void fetch_end(struct fetch *fetch, unsigned int i, int err, const void *bytes)
+{
 	size_t length = le32_to_cpu(fetch->items[i].length);
 	struct fetch_page *page = &fetch->pages[i];
 	struct tmem_load *load = fetch->load;
 
-	if (!err)
-		err = fetch_check(fetch, i, bytes);
-	if (err == -ESTALE)
-		r2net_peer_stale(fetch->peer, page->lease);
-	else if (err == -ERANGE)
-		count(stale_slots);
-	if (err)
-		err = -EIO;
 	if (page->zpage) {
 		tmem_fetched(page->zpage, bytes, length, err, slot_lease_serial(page->lease));
 		if (fetch->home && atomic_dec_and_test(&fetch->waits)) {
@@ -130,6 +144,13 @@ static void fetch_item(struct r2net_request *req, unsigned int i, int err, const
 	tmem_load_done(load, err);
 }
 
+static void fetch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct fetch *fetch = container_of(req, struct fetch, req);
+
+	fetch_end(fetch, i, fetch_judge(fetch, i, err, bytes), bytes);
+}
+
 static void fetch_release(struct r2net_request *req)
 {
 	struct fetch *fetch = container_of(req, struct fetch, req);
@@ -140,10 +161,25 @@ static void fetch_release(struct r2net_request *req)
 		if (fetch->pages[i].zpage)
 			zpage_put(fetch->pages[i].zpage);
 	}
+	if (fetch->first)
+		r2net_request_put(&fetch->first->req);
 	fetch_free(fetch);
 }
 
-static const struct r2net_request_ops fetch_ops = { .item = fetch_item, .release = fetch_release };
+static bool fetch_hedge(struct r2net_request *req, unsigned long waited_us);
+
+static const struct r2net_request_ops fetch_ops = { .item = fetch_item,
+						    .release = fetch_release,
+						    .hedge = fetch_hedge };
+
+static void fetch_init_request(struct fetch *fetch, const struct r2net_request_ops *ops)
+{
+	atomic_inc(&under_way);
+	memset(fetch, 0, offsetof(struct fetch, items));
+	fetch->req.ops = ops;
+	fetch->req.type = R2NET_READ;
+	fetch->req.items = fetch->items;
+}
 
 static struct fetch *fetch_new(struct tmem_load *load, bool home)
 {
@@ -152,17 +188,11 @@ static struct fetch *fetch_new(struct tmem_load *load, bool home)
 
 	if (!fetch)
 		return NULL;
-	atomic_inc(&under_way);
-	memset(&fetch->req, 0, sizeof(fetch->req));
-	fetch->req.ops = &fetch_ops;
-	fetch->req.type = R2NET_READ;
-	fetch->req.items = fetch->items;
+	fetch_init_request(fetch, &fetch_ops);
 	fetch->req.patient = load && load->patient;
 	fetch->req.bulk = home;
-	fetch->peer = NULL;
 	fetch->load = load;
 	fetch->home = home;
-	fetch->nr = 0;
 	return fetch;
 }
 
@@ -179,6 +209,8 @@ static void fetch_add(struct fetch *fetch, void *entry, struct zpage *zpage, con
 	};
 	fetch->pages[fetch->nr] =
 		(struct fetch_page){ .entry = entry, .lease = leg->lease, .zpage = zpage, .checksum = slot->checksum };
+	/* Nobody waits for what comes home. */
+	fetch->req.hedge |= slot->nr_copies > 1 && !fetch->home && !fetch->first;
 	fetch->nr++;
 }
 
@@ -202,6 +234,81 @@ static void fetch_submit(struct fetch *fetch)
 	}
 	r2net_request_fail(&fetch->req, err);
 	r2net_request_put(&fetch->req);
+}
+
+/* The first good answer counts. If none is, the page's end is what comes of the first READ. */
+static void hedge_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+{
+	struct fetch *hedge = container_of(req, struct fetch, req), *first = hedge->first;
+	unsigned int of = hedge->pages[i].of;
+
+	if (fetch_judge(hedge, i, err, bytes) || !r2net_request_claim(&first->req, of))
+		return;
+	if (!first->pages[of].zpage)
+		count(loads_hedged);
+	fetch_end(first, of, 0, bytes);
+}
+
+static const struct r2net_request_ops hedge_ops = { .item = hedge_item, .release = fetch_release };
+
+static struct fetch *hedge_new(struct fetch *first)
+{
+	struct fetch *hedge = NULL;
+
+	if (atomic_inc_return(&hedging) <= HEDGE_MAX)
+		hedge = mempool_alloc(hedges, FETCH_GFP);
+	if (!hedge) {
+		atomic_dec(&hedging);
+		return NULL;
+	}
+	fetch_init_request(hedge, &hedge_ops);
+	hedge->req.patient = first->req.patient;
+	hedge->first = first;
+	refcount_inc(&first->req.ref);
+	return hedge;
+}
+
+/* Adds page @i of the first READ if it lies with the hedge's peer, or if that is not chosen yet. */
+static void hedge_add(struct fetch *hedge, unsigned int i, unsigned long waited_us)
+{
+	struct fetch *first = hedge->first;
+	const struct fetch_page *page = &first->pages[i];
+	struct extent_slot slot;
+
+	if (slot_pin_other(page->entry, page->lease, hedge->peer, &slot))
+		return;
+	if (!hedge_helps(slot.legs[0].peer, waited_us)) {
+		slot_unpin(page->entry, slot.legs[0].lease);
+		return;
+	}
+	fetch_add(hedge, page->entry, NULL, &slot);
+	hedge->pages[hedge->nr - 1].of = i;
+	first->hedged |= BIT(i);
+}
+
+/* One READ for each of the peers that have what is missing. */
+static bool fetch_hedge(struct r2net_request *req, unsigned long waited_us)
+{
+	struct fetch *first = container_of(req, struct fetch, req), *hedge;
+	unsigned int i;
+	bool any;
+
+	do {
+		hedge = hedge_new(first);
+		if (!hedge)
+			break;
+		for (i = 0; i < first->nr; i++)
+			if (!((first->hedged | READ_ONCE(req->claimed)) & BIT(i)))
+				hedge_add(hedge, i, waited_us);
+		any = hedge->nr;
+		if (any) {
+			count(reads_hedged);
+			fetch_submit(hedge);
+		} else {
+			fetch_release(&hedge->req);
+		}
+	} while (any);
+	return first->hedged;
 }
 
 /*
@@ -295,15 +402,23 @@ int fetch_init(void)
 	if (!fetch_cache)
 		return -ENOMEM;
 	fetches = mempool_create_slab_pool(FETCH_RESERVE, fetch_cache);
-	if (!fetches) {
-		kmem_cache_destroy(fetch_cache);
-		return -ENOMEM;
-	}
+	if (!fetches)
+		goto err_cache;
+	hedges = mempool_create_slab_pool(HEDGE_RESERVE, fetch_cache);
+	if (!hedges)
+		goto err_fetches;
 	return 0;
+
+err_fetches:
+	mempool_destroy(fetches);
+err_cache:
+	kmem_cache_destroy(fetch_cache);
+	return -ENOMEM;
 }
 
 void fetch_exit(void)
 {
+	mempool_destroy(hedges);
 	mempool_destroy(fetches);
 	kmem_cache_destroy(fetch_cache);
 }

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "deadline.h"
+#include "hedge.h"
 #include "move.h"
 #include "netlink.h"
 #include "nodemanager.h"
@@ -91,6 +92,7 @@ static void peer_free(struct work_struct *work)
 	struct r2net_peer *peer = container_of(work, struct r2net_peer, free_work);
 
 	deadline_exit(peer);
+	hedge_exit(peer);
 	nodemanager_put(peer->config);
 	kfree(peer);
 	if (atomic_dec_and_test(&nr_peers))
@@ -134,6 +136,7 @@ static struct r2net_peer *peer_new(struct nodemanager_node *config, u64 lender_i
 	INIT_LIST_HEAD(&peer->fencing);
 	INIT_WORK(&peer->free_work, peer_free);
 	deadline_init(peer);
+	hedge_init(peer);
 	return peer;
 }
 

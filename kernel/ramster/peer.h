@@ -48,7 +48,8 @@ struct r2net_peer {
 	bool away;
 	unsigned long deadline; /* jiffies */
 	unsigned long slow_deadline;
-	u32 rtt_us; /* smoothed */
+	u32 rtt_us; /* of READs, smoothed */
+	unsigned long rtt_at; /* jiffies of the last of these */
 	bool pinging;
 	u32 fence_conn; /* 0 = no FENCE under way */
 
@@ -56,6 +57,7 @@ struct r2net_peer {
 	struct r2net_request fence;
 	struct r2net_fence fence_payload;
 	struct delayed_work monitor;
+	struct delayed_work hedge;
 	struct work_struct free_work;
 };
 

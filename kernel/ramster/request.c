@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "deadline.h"
+#include "hedge.h"
 #include "move.h"
 #include "netlink.h"
 #include "peer.h"
@@ -90,6 +91,7 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	int err = 0;
 
 	req->claimed = 0;
+	req->hedged = false;
 	req->submitted = jiffies;
 	refcount_set(&req->ref, 1);
 	INIT_LIST_HEAD(&req->link);
@@ -101,6 +103,8 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 		err = -ETIMEDOUT;
 	else
 		err = request_route(peer, req);
+	if (!err && req->hedge)
+		hedge_watch(peer);
 	if (!err)
 		deadline_watch(peer);
 	else if (req->type == R2NET_READ)
@@ -110,12 +114,43 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	return err;
 }
 
+static void collect_done(struct list_head *queue, struct list_head *done)
+{
+	struct r2net_request *req, *next;
+
+	list_for_each_entry_safe(req, next, queue, link)
+		if (!r2net_request_undone(req))
+			list_move_tail(&req->link, done);
+}
+
+void r2net_peer_drop_unsent(struct r2net_peer *peer)
+{
+	struct r2net_request *req, *next;
+	struct r2net_conn *conn;
+	LIST_HEAD(done);
+
+	spin_lock(&peer->lock);
+	collect_done(&peer->waiting, &done);
+	list_for_each_entry(conn, &peer->conns, link) {
+		collect_done(&conn->urgent, &done);
+		collect_done(&conn->bulk, &done);
+		conn->nr_queued = list_count_nodes(&conn->urgent) + list_count_nodes(&conn->bulk);
+	}
+	spin_unlock(&peer->lock);
+	list_for_each_entry_safe(req, next, &done, link) {
+		list_del_init(&req->link);
+		r2net_request_put(req);
+	}
+}
+
 void r2net_peer_heard(struct r2net_peer *peer, u64 read_us)
 {
 	bool changed = false;
 
 	spin_lock(&peer->lock);
 	peer->heard = jiffies;
+	if (read_us)
+		WRITE_ONCE(peer->rtt_at, jiffies);
 	if (read_us)
 		peer->rtt_us = peer->rtt_us ? (peer->rtt_us * 7 + read_us) / 8 : read_us;
 	/* Without a connection for data an answer to PING helps nobody. */

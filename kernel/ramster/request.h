@@ -33,6 +33,12 @@ struct r2net_request_ops {
 	 * payload is not read any more.
 	 */
 	void (*detached)(struct r2net_request *req);
+	/*
+	 * With req->hedge: a READ has waited for @waited_us microseconds. Asks others for those of its items that are not claimed
+	 * yet, and whoever gets one answered may claim it and do as item() does. The caller holds a reference. Returns whether
+	 * others were asked; else it is called again a little later.
+	 */
+	bool (*hedge)(struct r2net_request *req, unsigned long waited_us);
 	void (*release)(struct r2net_request *req);
 };
 
@@ -43,10 +49,12 @@ struct r2net_request {
 	u8 nr; /* items: 1 ... R2NET_MAX_ITEMS */
 	bool patient; /* waits up to the peer's slow deadline, whatever its state; nobody waits longer */
 	bool bulk; /* READ: others may go before it */
+	bool hedge; /* READ: ops->hedge() may have others to ask */
 	struct r2net_item *items; /* WRITE, READ */
 	const void *payload; /* WRITE, FENCE */
 	u32 payload_length;
 
+	bool hedged; /* others were asked: it is due even when all is claimed; under peer->lock */
 	struct list_head link;
 	refcount_t ref;
 	unsigned long claimed; /* bit by item: item() was or is being called */
@@ -65,17 +73,20 @@ struct r2net_request {
  */
 int r2net_submit(struct r2net_peer *peer, struct r2net_request *req);
 
-/* What follows is for the files of r2net: peer.c, conn.c, deadline.c. Without locks held, where it does not say otherwise. */
+/* Claims item @i: true if the caller is to call item(). The caller holds a reference. Any context. */
+bool r2net_request_claim(struct r2net_request *req, unsigned int i);
+
+/* What follows is for the files of r2net: peer.c, conn.c, deadline.c, hedge.c. Without locks held, where it does not say otherwise. */
 
 /* Calls item() with an error for all items that were not claimed yet. The caller holds a reference. */
 void r2net_request_fail(struct r2net_request *req, int err);
 /* Whether an item was not claimed yet. */
 bool r2net_request_undone(const struct r2net_request *req);
-/* Claims item @i: true if the caller is to call item(). */
-bool r2net_request_claim(struct r2net_request *req, unsigned int i);
 void r2net_request_put(struct r2net_request *req);
 /* Fails all of a list, and puts them: they are not outstanding. */
 void r2net_requests_fail(struct list_head *requests, int err);
+/* Puts the requests that were claimed as a whole before they were sent: they are not outstanding. */
+void r2net_peer_drop_unsent(struct r2net_peer *peer);
 /* An answer came: the peer lives. @read_us: how long a READ took, 0 for other requests. */
 void r2net_peer_heard(struct r2net_peer *peer, u64 read_us);
 /* The requests of a connection that is no more, its threads gone: READs go to another one, WRITEs wait for the FENCE. */

@@ -160,6 +160,7 @@ static void slot_describe(const struct block *block, unsigned int i, size_t leng
 	slot->offset = block->number * EXTENT_BLOCK_SIZE + i * classes[block->class].size;
 	slot->length = length;
 	slot->checksum = block->checksums[i];
+	slot->nr_copies = block->extent->nr_legs;
 }
 
 static void slot_pin_leg(struct block *block, struct lease *lease, struct extent_slot *slot)
@@ -316,6 +317,27 @@ int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *wi
 	}
 	spin_unlock(&extents_lock);
 	return err;
+}
+
+int slot_pin_other(void *entry, const struct lease *lease, const struct r2net_peer *with, struct extent_slot *slot)
+{
+	struct remote_location loc = entry_location(entry);
+	struct lease *other = NULL;
+	struct block *block;
+
+	spin_lock(&extents_lock);
+	block = entry_block(&loc);
+	/* A slot whose page is gone is not copied when its extent moves. */
+	if (block->owners[loc.slot].pool)
+		other = slot_leg(block->extent, with, lease->serial);
+	if (other && !r2net_peer_rank(other->peer))
+		other = NULL;
+	if (other) {
+		slot_describe(block, loc.slot, loc.length, slot);
+		slot_pin_leg(block, other, slot);
+	}
+	spin_unlock(&extents_lock);
+	return other ? 0 : -EIO;
 }
 
 /* The last pin is gone: the slots that were freed meanwhile can be used again. The block may be gone then. */

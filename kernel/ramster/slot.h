@@ -34,6 +34,7 @@ struct extent_slot {
 	u32 offset;
 	u32 length;
 	u32 checksum; /* crc32c of the bytes */
+	unsigned int nr_copies; /* how many lenders have it; nr_legs of them are here */
 };
 
 /* Which page a slot belongs to. */
@@ -92,7 +93,17 @@ void slot_free(void *entry);
 int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *with, u32 avoid,
 	     struct extent_slot *slot);
 
-/* Ends one pin of slot_alloc() or slot_pin(). */
+/**
+ * slot_pin_other - the same, to read a slot from another lender, too
+ * @entry: the caller has pinned it
+ * @lease: pinned with it: not from there
+ * @with: the peer to read it from; or NULL
+ *
+ * No lock is needed. Returns 0; -EIO if no such peer is UP, or the page is gone.
+ */
+int slot_pin_other(void *entry, const struct lease *lease, const struct r2net_peer *with, struct extent_slot *slot);
+
+/* Ends one pin of slot_alloc(), slot_pin() or slot_pin_other(). */
 void slot_unpin(void *entry, struct lease *lease);
 
 /* The serial of a pinned lease, for slot_pin(). */

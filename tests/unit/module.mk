@@ -20,7 +20,7 @@ $(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent extent_model tmem tmem_model fetch remotify writeback move life)
+shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent extent_model tmem tmem_model fetch hedge remotify writeback move life)
 UNIT_TESTS += $(shim_tests)
 $(shim_tests): %: %.o $(B)/shim/shim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(SHIM_LIBS)

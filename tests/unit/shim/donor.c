@@ -123,6 +123,7 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	int err = READ_ONCE(donor->submit_err);
 
 	req->claimed = 0;
+	req->hedged = false;
 	refcount_set(&req->ref, 1);
 	if (peer->state == RAMSTER_PEER_DEAD)
 		err = -EIO;
@@ -276,6 +277,22 @@ void donor_expire(struct donor *donor)
 	for (n = 0; (req = pending_get(donor, n)); n++)
 		if (!req->patient)
 			r2net_request_fail(req, -ETIMEDOUT);
+}
+
+unsigned int donor_slow(struct donor *donor, unsigned long waited_us)
+{
+	struct r2net_request *req;
+	unsigned int n, hedged = 0;
+
+	for (n = 0; (req = pending_get(donor, n)); n++) {
+		if (!req->hedge || req->hedged)
+			continue;
+		refcount_inc(&req->ref);
+		req->hedged = req->ops->hedge(req, waited_us);
+		hedged += req->hedged;
+		r2net_request_put(req);
+	}
+	return hedged;
 }
 
 void donor_break(struct donor *donor)

@@ -42,6 +42,8 @@ bool donor_answer(struct donor *donor, unsigned int n);
 unsigned int donor_answer_all(struct donor *donor);
 /* The deadline of the pending requests passes, but for patient ones; they stay outstanding. */
 void donor_expire(struct donor *donor);
+/* The pending READs have waited for so long: others are asked for those that others may have. Returns for how many. */
+unsigned int donor_slow(struct donor *donor, unsigned long waited_us);
 /* The connections break: the WRITEs that are pending fail, and stay outstanding until donor_fence(). */
 void donor_break(struct donor *donor);
 void donor_fence(struct donor *donor);
