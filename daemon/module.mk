@@ -18,16 +18,14 @@ PROGRAMS += $(B)/ramsterd
 $(B)/ramsterd: $(daemon_objects) $(proto_object)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lcpg -lquorum -lcorosync_common -pthread
 
-daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy lent_group settings control number group)
+daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control number group)
 UNIT_TESTS += $(daemon_tests)
 $(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 
 $(B)/tests/unit/test_conf: $(addprefix $(B)/,tests/unit/test_conf.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_placement: $(addprefix $(B)/,tests/unit/test_placement.o daemon/placement.o)
 $(B)/tests/unit/test_lend_policy: $(addprefix $(B)/,tests/unit/test_lend_policy.o daemon/lend_policy.o)
-$(B)/tests/unit/test_lent_group: $(addprefix $(B)/,tests/unit/test_lent_group.o daemon/lent_group.o daemon/kernel.o daemon/kernel_view.o \
-	daemon/sidedoor.o daemon/log.o)
-$(B)/tests/unit/test_lent_group: LDLIBS := -luv -lmnl
+$(B)/tests/unit/test_cgroup: $(addprefix $(B)/,tests/unit/test_cgroup.o daemon/cgroup.o)
 $(B)/tests/unit/test_settings: $(addprefix $(B)/,tests/unit/test_settings.o daemon/settings.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_number: $(addprefix $(B)/,tests/unit/test_number.o daemon/number.o daemon/log.o)
 $(B)/tests/unit/test_group: $(addprefix $(B)/,tests/unit/test_group.o daemon/group.o daemon/offer.o daemon/conf.o \

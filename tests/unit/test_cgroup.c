@@ -11,21 +11,21 @@
 
 #include <cmocka.h>
 
-#include "daemon/lent_group.h"
+#include "daemon/cgroup.h"
 
 static char path[64];
 
 static void is(const char *text, const char *wanted)
 {
 	memset(path, 'x', sizeof(path));
-	assert_int_equal(lent_group_parse(text, path, sizeof(path)), 0);
+	assert_int_equal(cgroup_parse(text, path, sizeof(path)), 0);
 	assert_string_equal(path, wanted);
 }
 
 static void fails(const char *text, int error)
 {
 	memset(path, 'x', sizeof(path));
-	assert_int_equal(lent_group_parse(text, path, sizeof(path)), error);
+	assert_int_equal(cgroup_parse(text, path, sizeof(path)), error);
 	assert_string_equal(path, "");
 }
 
