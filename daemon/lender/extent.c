@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "daemon/lender/extent.h"
+#include "daemon/lender/lent.h"
+#include "daemon/lender/table.h"
+#include "daemon/log.h"
 
 #define STATE_OPEN (UINT64_C(1) << 31)
 #define STATE_PINS (STATE_OPEN - 1)
@@ -17,6 +19,7 @@
  * Fields of an extent other than its state change only while it is neither open nor pinned, and under the lock.
  */
 static struct extent *entries;
+static struct table *kept; /* the same, written down; or NULL */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below; innermost: nothing is taken under it */
 static pthread_cond_t idle; /* a closed extent lost its last pin */
@@ -34,7 +37,7 @@ uint64_t monotonic_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int extent_init(void)
+int extent_init(struct table *table)
 {
 	size_t bytes = EXTENT_IDS * sizeof(struct extent);
 	pthread_condattr_t attr;
@@ -42,6 +45,7 @@ int extent_init(void)
 	entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (entries == MAP_FAILED)
 		return -errno;
+	kept = table;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&idle, &attr);
@@ -63,43 +67,6 @@ void extent_usage(struct lender_status *status)
 	status->lent = lent;
 	status->extents = extents;
 	pthread_mutex_unlock(&lock);
-}
-
-/* Kernels before 5.14 do not know MADV_POPULATE_WRITE; there, writing to each page does it. */
-static int prefault(uint8_t *memory, size_t size)
-{
-	size_t page = sysconf(_SC_PAGESIZE), at;
-
-	if (!madvise(memory, size, MADV_POPULATE_WRITE))
-		return 0;
-	if (errno != EINVAL)
-		return -ENOMEM;
-	for (at = 0; at < size; at += page)
-		*(volatile uint8_t *)(memory + at) = 0;
-	return 0;
-}
-
-/* Returns zeroed memory, aligned so that huge pages can back all of it, or NULL. */
-static uint8_t *memory_map(size_t size)
-{
-	size_t align = R2NET_EXTENT_MIN, head;
-	uint8_t *memory;
-
-	memory = mmap(NULL, size + align, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return NULL;
-	head = -(uintptr_t)memory & (align - 1);
-	if (head)
-		munmap(memory, head);
-	memory += head;
-	munmap(memory + size, align - head);
-
-	madvise(memory, size, MADV_HUGEPAGE); /* only advice: kernels without huge pages refuse it */
-	madvise(memory, size, MADV_DONTDUMP); /* not ours to show */
-	if (!prefault(memory, size))
-		return memory;
-	munmap(memory, size);
-	return NULL;
 }
 
 uint64_t extent_held(uint32_t owner)
@@ -125,7 +92,10 @@ static int id_take(uint32_t owner, uint32_t size, uint64_t quota, uint32_t *take
 			id = free_ids;
 			free_ids = entries[id].next_free;
 		} else if (ids < EXTENT_IDS) {
-			id = ids++;
+			id = ids;
+			if (kept)
+				table_add(kept, id);
+			ids = id + 1;
 		}
 	}
 	if (id) {
@@ -165,13 +135,18 @@ int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, uint64_t quot
 
 	if (err)
 		return err;
-	memory = memory_map(size);
+	memory = lent_new(id, size);
 	if (!memory) {
 		id_give(id, owner, size);
 		return -ENOMEM;
 	}
 	extent = &entries[id];
 	generation = STATE_GENERATION(atomic_load(&extent->state)) + 1;
+	*lease = (struct lender_lease){
+		.extent = id, .generation = generation, .size = size, .owner = owner, .instance = instance
+	};
+	if (kept)
+		table_lease(kept, lease);
 
 	pthread_mutex_lock(&lock);
 	extent->memory = memory;
@@ -180,11 +155,48 @@ int extent_lease(uint32_t owner, uint64_t instance, uint32_t size, uint64_t quot
 	extent->instance = instance;
 	atomic_store_explicit(&extent->state, (uint64_t)generation << 32 | STATE_OPEN, memory_order_release);
 	pthread_mutex_unlock(&lock);
-
-	*lease = (struct lender_lease){
-		.extent = id, .generation = generation, .size = size, .owner = owner, .instance = instance
-	};
 	return 0;
+}
+
+/* Takes one lease of the table into force. Returns false if its memory cannot be mapped. */
+static bool restore(const struct lender_lease *lease)
+{
+	struct extent *extent = &entries[lease->extent];
+
+	extent->memory = lent_again(lease->extent, lease->size);
+	if (!extent->memory)
+		return false;
+	extent->size = lease->size;
+	extent->owner = lease->owner;
+	extent->instance = lease->instance;
+	lent += lease->size;
+	held[lease->owner] += lease->size;
+	extents++;
+	atomic_fetch_or(&extent->state, STATE_OPEN);
+	return true;
+}
+
+void extent_restore(void)
+{
+	struct lender_lease lease;
+	uint32_t id, end = kept ? table_ids(kept) : 1;
+
+	for (id = 1; id < end; id++) {
+		bool force = table_get(kept, id, &lease);
+
+		atomic_store(&entries[id].state, (uint64_t)lease.generation << 32);
+		if (force && restore(&lease))
+			continue;
+		if (force) {
+			table_end(kept, id);
+			log_err("extent %u: its memory cannot be mapped, so its lease ends (vm.max_map_count?)", id);
+		}
+		if (lease.generation < UINT32_MAX) {
+			entries[id].next_free = free_ids;
+			free_ids = id;
+		}
+	}
+	ids = end;
 }
 
 unsigned int extent_list(uint32_t *cursor, struct lender_lease *leases, unsigned int count)
@@ -284,7 +296,9 @@ void extent_free(uint32_t id)
 	struct extent *extent = &entries[id];
 	uint32_t size = extent->size;
 
-	munmap(extent->memory, size);
+	if (kept)
+		table_end(kept, id); /* first: what is in force has its memory */
+	lent_free(id, extent->memory, size);
 	extent->memory = NULL;
 	id_give(id, extent->owner, size);
 }

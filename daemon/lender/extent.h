@@ -2,8 +2,8 @@
 /*
  * extent - the memory that is lent, and the table that says to whom.
  *
- * An extent is private anonymous memory, never locked, so that this node's kernel can always reclaim it. Connections
- * look extents up without a lock: extent_pin() takes a reference that can fail, and while it is held neither the memory
+ * The memory is lent.h's. Leases are also written down in a table that outlives the process, if there is one (keep.h):
+ * before anybody is told of them, and out of it before their memory is given back. Connections look extents up without a lock: extent_pin() takes a reference that can fail, and while it is held neither the memory
  * nor the fields of the extent change. A lease ends in three steps, each by whoever got true from the first:
  * extent_close() (no new pins), extent_wait_idle() (the old ones are gone), extent_free().
  *
@@ -31,12 +31,22 @@ struct extent {
 	uint32_t next_free; /* id, under the table's lock */
 };
 
+struct table;
+
 /**
  * extent_init - make the empty table; call it once, before any thread is started
+ * @kept: where leases are written down, too; NULL: nowhere
  *
  * Returns 0 or -errno.
  */
-int extent_init(void);
+int extent_init(struct table *kept);
+
+/**
+ * extent_restore - take the leases of the table that was given to extent_init() into force; before any thread is started
+ *
+ * Ends those whose memory cannot be mapped, reported.
+ */
+void extent_restore(void);
 
 /**
  * extent_set_limit - say how much may be lent from now on

@@ -25,6 +25,7 @@
 
 #include "daemon/lender/door.h"
 #include "daemon/lender/extent.h"
+#include "daemon/lender/keep.h"
 #include "daemon/lender/listener.h"
 #include "daemon/lender/memory.h"
 #include "daemon/lender/owner.h"
@@ -37,18 +38,23 @@
 struct options {
 	const char *listen;
 	const char *socket;
+	const char *group; /* NULL: to be found */
 	uint64_t limit; /* bytes */
+	bool keep;
 	uint32_t node;
 };
 
 static const char usage[] =
-	"Usage: ramster-lender --node N --listen ADDR:PORT --socket PATH [--limit BYTES] [--debug]\n"
+	"Usage: ramster-lender --node N --listen ADDR:PORT --socket PATH [--limit BYTES] [--keep [--group DIRECTORY]]\n"
+	"                      [--debug]\n"
 	"Holds the pages that peers have put into this node's memory.\n"
 	"\n"
 	"  --node N             number of this node in cluster.conf, 0 to 254\n"
 	"  --listen ADDR:PORT   where owners connect; IPv6 in brackets; port 0: the system chooses\n"
 	"  --socket PATH        where ramsterd connects\n"
 	"  --limit BYTES        most to lend until ramsterd says otherwise; K, M, G and T may follow (default: 0)\n"
+	"  --keep               keep what is lent when the lender is restarted\n"
+	"  --group DIRECTORY    of the control group in which an OOM kill ends that (default: found)\n"
 	"  --debug              log every connection\n"
 	"  --help               show this\n";
 
@@ -94,6 +100,8 @@ static void parse_options(int argc, char **argv, struct options *options)
 					       { "listen", required_argument, NULL, 'l' },
 					       { "socket", required_argument, NULL, 's' },
 					       { "limit", required_argument, NULL, 'm' },
+					       { "keep", no_argument, NULL, 'k' },
+					       { "group", required_argument, NULL, 'g' },
 					       { "debug", no_argument, NULL, 'd' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
@@ -118,6 +126,12 @@ static void parse_options(int argc, char **argv, struct options *options)
 		case 'm':
 			if (!parse_bytes(optarg, &options->limit))
 				usage_error("--limit: expected a number of bytes, as 512M", optarg);
+			break;
+		case 'k':
+			options->keep = true;
+			break;
+		case 'g':
+			options->group = optarg;
 			break;
 		case 'd':
 			log_set_level(LOG_DEBUG);
@@ -195,6 +209,28 @@ static void serve(int signals, int listener, int door)
 	}
 }
 
+/*
+ * Makes the tables, with what an earlier lender left. The tables are locked in RAM, and extents, which must not be, are
+ * mapped afterwards. Returns 0 or -errno.
+ */
+static int prepare(const struct options *options)
+{
+	int err = new_instance(&self.instance);
+	struct table *kept;
+
+	if (err)
+		return err;
+	kept = keep_start(options->keep, options->group, self.node, &self.instance);
+	owner_init(kept);
+	err = extent_init(kept);
+	if (err)
+		return err;
+	extent_set_limit(options->limit);
+	memory_lock_process();
+	extent_restore();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
@@ -204,23 +240,22 @@ int main(int argc, char **argv)
 	parse_options(argc, argv, &options);
 	self.node = options.node;
 	signals = signals_open();
-	raise_descriptor_limit();
-	owner_init();
-	err = new_instance(&self.instance);
-	if (!err)
-		err = extent_init();
-	if (err || signals < 0) {
-		log_err("cannot start: %s", strerror(err ? -err : errno));
+	if (signals < 0) {
+		log_err("cannot start: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	extent_set_limit(options.limit);
+	raise_descriptor_limit();
 	listener = listener_open(options.listen, &self.port);
 	if (listener < 0)
 		return EXIT_FAILURE;
 	door = door_open(options.socket);
 	if (door < 0)
 		return EXIT_FAILURE;
-	memory_lock_process();
+	err = prepare(&options);
+	if (err) {
+		log_err("cannot start: %s", strerror(-err));
+		return EXIT_FAILURE;
+	}
 	log_info("node %u: owners connect to %s (port %u), ramsterd to %s", self.node, options.listen, self.port,
 		 options.socket);
 	serve(signals, listener, door);

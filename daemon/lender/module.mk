@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ramster-lender and its tests.
 
-lender_sources := $(wildcard daemon/lender/*.c) daemon/log.c
+lender_sources := $(wildcard daemon/lender/*.c) daemon/cgroup.c daemon/log.c
 lender_objects := $(patsubst %.c,$(B)/%.o,$(lender_sources))
 
 PROGRAMS += $(B)/ramster-lender
 $(B)/ramster-lender: $(lender_objects)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -pthread
 
-lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent wire hostile door)
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table wire hostile door)
 UNIT_TESTS += $(lender_tests)
-$(B)/tests/unit/test_lender_extent: $(B)/daemon/lender/extent.o
+$(B)/tests/unit/test_lender_extent: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
+$(B)/tests/unit/test_lender_table: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 # The others run the lender as a process, found in the build directory above them.
-$(filter-out %_extent,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
+$(filter-out %_extent %_table,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
 $(lender_tests): %: %.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -pthread
 
@@ -26,7 +27,7 @@ fuzz_lender := $(B)/tests/fuzz/fuzz_lender
 $(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c,$(lender_sources)) $(wildcard daemon/lender/*.h daemon/log.h proto/*.h)
 	@mkdir -p $(@D)
 	clang $(CSTD) $(WARN) $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $(filter %.c,$^) -pthread
+		-o $@ $(filter %.c,$^) -lsystemd -pthread
 
 .PHONY: fuzz-lender
 fuzz-lender: $(fuzz_lender)

@@ -7,6 +7,7 @@
 
 #include "daemon/lender/owner.h"
 #include "daemon/lender/self.h"
+#include "daemon/lender/table.h"
 
 /*
  * The connection numbers that an instance has used. Connections that are opened together may arrive in any order, so
@@ -32,14 +33,20 @@ struct owner {
 };
 
 static struct owner owners[R2NET_MAX_NODES];
+static struct table *kept; /* tokens outlive us here; each owner's under its lock. Or NULL */
 
-void owner_init(void)
+void owner_init(struct table *table)
 {
 	unsigned int i;
 
+	kept = table;
 	for (i = 0; i < R2NET_MAX_NODES; i++) {
 		pthread_mutex_init(&owners[i].lock, NULL);
 		pthread_cond_init(&owners[i].left, NULL);
+		if (!kept)
+			continue;
+		owners[i].instance = table_admitted(kept, i, owners[i].token);
+		owners[i].admitted = owners[i].instance;
 	}
 }
 
@@ -107,6 +114,8 @@ void owner_admit(uint32_t owner, uint64_t instance, const uint8_t *token)
 	}
 	memcpy(own->token, token, R2NET_TOKEN_LEN);
 	own->admitted = true;
+	if (kept)
+		table_admit(kept, owner, instance, token);
 	pthread_mutex_unlock(&own->lock);
 }
 
@@ -118,6 +127,8 @@ void owner_expel(uint32_t owner, uint64_t instance)
 	pthread_mutex_lock(&own->lock);
 	if (own->instance == instance) {
 		own->admitted = false;
+		if (kept)
+			table_expel(kept, owner);
 		explicit_bzero(own->token, R2NET_TOKEN_LEN);
 		for (conn = own->connections; conn; conn = conn->next)
 			shut(conn);

@@ -13,10 +13,13 @@
 
 #include "daemon/lender/connection.h"
 
+struct table;
+
 /**
- * owner_init - make the empty records; call it once, before any thread is started
+ * owner_init - make the records; call it once, before any thread is started
+ * @kept: where tokens are written down, too, and the first ones come from; NULL: nowhere
  */
-void owner_init(void);
+void owner_init(struct table *kept);
 
 /**
  * owner_admit - let an owner connect with this token, and with no earlier one

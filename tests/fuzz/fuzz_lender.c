@@ -72,11 +72,11 @@ static void start(void)
 	unsigned int i;
 
 	log_set_level(-1);
-	owner_init();
-	check(!extent_init());
+	owner_init(NULL);
+	check(!extent_init(NULL));
 	extent_set_limit(EXTENTS * SIZE);
 	for (i = 0; i < EXTENTS; i++)
-		check(!extent_lease(i ? OWNER : OTHER_OWNER, instance, SIZE, &leases[i]));
+		check(!extent_lease(i ? OWNER : OTHER_OWNER, instance, SIZE, 0, &leases[i]));
 	for (i = 0; i < EXTENTS; i++)
 		poison(&leases[i]);
 }

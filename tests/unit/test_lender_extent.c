@@ -339,7 +339,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pins_race_with_ends, set_up, tear_down),
 	};
 
-	if (extent_init())
+	if (extent_init(NULL))
 		return 1;
 	return cmocka_run_group_tests_name("lender extent", tests, NULL, NULL);
 }
