@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* cgroup - see cgroup.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,24 @@ int cgroup_of(pid_t pid, char path[CGROUP_PATH_LEN])
 	fclose(file);
 	text[len] = 0;
 	return cgroup_parse(text, path, CGROUP_PATH_LEN);
+}
+
+bool cgroup_read(const char *path, const char *file, uint64_t *value)
+{
+	const char *mount = cgroup_mount();
+	char name[CGROUP_PATH_LEN + 128];
+	FILE *stream;
+	int found;
+
+	if (!mount)
+		return false;
+	snprintf(name, sizeof(name), "%s%s/%s", mount, path, file);
+	stream = fopen(name, "re");
+	if (!stream)
+		return false;
+	found = fscanf(stream, "%" SCNu64, value);
+	fclose(stream);
+	return found == 1;
 }
 
 const char *cgroup_mount(void)

@@ -5,7 +5,9 @@
 #ifndef _RAMSTER_CGROUP_H
 #define _RAMSTER_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CGROUP_LENT_SLICE "ramster-lender.slice"
@@ -30,6 +32,15 @@ int cgroup_parse(const char *text, char *path, size_t size);
  * Returns as cgroup_parse() does, or -errno if /proc cannot be read.
  */
 int cgroup_of(pid_t pid, char path[CGROUP_PATH_LEN]);
+
+/**
+ * cgroup_read - the number that a file of a group holds
+ * @path: of cgroup_of()
+ * @file: such as "memory.swap.current"
+ *
+ * Returns false if there is none; @value is left alone then.
+ */
+bool cgroup_read(const char *path, const char *file, uint64_t *value);
 
 /* Where cgroup2 is mounted, alone or beside the controllers of cgroup v1; NULL: at none of the usual places. */
 const char *cgroup_mount(void);

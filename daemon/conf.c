@@ -78,7 +78,8 @@ static int open_stanza(struct parser *p, const char *name)
 			return fail(p, p->line, "too many nodes (expected at most %d)", R2NET_MAX_NODES);
 		p->stanza = &conf_node_stanza;
 		p->target = &p->conf->nodes[p->conf->nodes_len++];
-		*(struct conf_node *)p->target = (struct conf_node){ .weight = CONF_WEIGHT_DEFAULT, .line = p->line };
+		*(struct conf_node *)p->target =
+			(struct conf_node){ .weight = CONF_WEIGHT_DEFAULT, .keep_on_restart = "off", .line = p->line };
 		return 0;
 	}
 	return fail(p, p->line, "unknown stanza \"%s:\" (expected \"cluster:\" or \"node:\")", name);
@@ -320,6 +321,11 @@ const char *conf_below_extent(const struct conf *conf, const struct conf_node *n
 	if (node->quota && node->quota < conf->extent_size)
 		return "quota";
 	return NULL;
+}
+
+bool conf_keeps(const struct conf_node *node)
+{
+	return !strcmp(node->keep_on_restart, "on");
 }
 
 uint64_t conf_quota(const struct conf *conf, unsigned int number)

@@ -5,6 +5,7 @@
 #ifndef _RAMSTER_CONF_H
 #define _RAMSTER_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct conf_node {
 	uint64_t quota; /* bytes that it may lease from each donor; 0: as the cluster's, CONF_NO_QUOTA */
 	uint64_t weight; /* as a donor: its share of the load beside the others'; 1 ... 100 */
 	uint64_t priority; /* as a donor: those of a higher one are filled first; 0 ... 9 */
+	char keep_on_restart[CONF_WORD_LEN]; /* "on", "off": what its lender lends outlives the lender's process */
 	unsigned int line; /* of its stanza */
 };
 
@@ -89,6 +91,9 @@ const struct conf_node *conf_node_by_number(const struct conf *conf, unsigned in
 
 /* Which of a node's keys names less than one extent; NULL: none does. */
 const char *conf_below_extent(const struct conf *conf, const struct conf_node *node);
+
+/* Whether what that node lends outlives its lender's process. */
+bool conf_keeps(const struct conf_node *node);
 
 /* The bytes that the node of that number may lease from each donor, or CONF_NO_QUOTA. */
 uint64_t conf_quota(const struct conf *conf, unsigned int number);

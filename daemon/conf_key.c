@@ -57,6 +57,7 @@ static const struct conf_key node_keys[] = {
 	  .settable = CONF_SETTABLE_SELF },
 	{ "reserve", CONF_KIND_SIZE, NODE(reserve), 1U << 20, CONF_SIZE_MAX, .special = { { "auto", 0 } },
 	  .expected = "auto, or a size from 1M", .settable = CONF_SETTABLE_SELF },
+	{ "keep_on_restart", CONF_KIND_CHOICE, NODE(keep_on_restart), .expected = "on, off" },
 	{ "quota", CONF_KIND_SIZE, NODE(quota), R2NET_EXTENT_MIN, CONF_SIZE_MAX,
 	  .special = { { "off", CONF_NO_QUOTA }, { "default", 0 } }, .expected = EXTENT_OR("off, or default"),
 	  .settable = CONF_SETTABLE },

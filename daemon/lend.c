@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/attribute.h"
+#include "daemon/cgroup.h"
 #include "daemon/lend.h"
 #include "daemon/lend_policy.h"
 #include "daemon/log.h"
@@ -64,7 +65,7 @@ static bool read_pressure(struct lend_reading *reading)
 	return reading->psi;
 }
 
-/* What of its memory the lender has on swap. */
+/* What is lent and on swap, of a lender whose memory is private. */
 static uint64_t read_swapped(pid_t pid)
 {
 	unsigned long long kib = 0;
@@ -82,12 +83,24 @@ static uint64_t read_swapped(pid_t pid)
 	return kib << 10;
 }
 
+/* The same, where what is lent is kept: that is in a file in memory, which is nobody's own. Its control group has it. */
+static uint64_t read_swapped_kept(pid_t pid)
+{
+	char path[CGROUP_PATH_LEN];
+	uint64_t swapped = 0;
+
+	if (pid && !cgroup_of(pid, path))
+		cgroup_read(path, "memory.swap.current", &swapped);
+	return swapped;
+}
+
 static struct lend_reading take_reading(const struct ramsterd *d, uint64_t lent)
 {
+	pid_t pid = sidedoor_pid(d->door);
 	struct lend_reading reading = {
 		.now_ms = uv_now(d->loop),
 		.lent = lent,
-		.swapped = read_swapped(sidedoor_pid(d->door)),
+		.swapped = conf_keeps(d->self) ? read_swapped_kept(pid) : read_swapped(pid),
 		.borrowing = lend_borrowing(d),
 	};
 

@@ -166,6 +166,12 @@ bool link_tick(struct peer *peer, bool wanted)
 	return false;
 }
 
+void link_try_soon(struct peer *peer)
+{
+	peer->link.retry_at_ms = 0;
+	peer->link.retry_ms = 0;
+}
+
 bool link_ready(const struct peer *peer, uint64_t lender_instance)
 {
 	return peer->link.lender_instance == lender_instance && peer->link.control && peer->link.data;

@@ -52,6 +52,9 @@ bool link_tick(struct peer *peer, bool wanted);
 /* Whether leases of that lender can be used: a control connection and one for data are there. */
 bool link_ready(const struct peer *peer, uint64_t lender_instance);
 
+/* The lender may have come back: what failed before is tried again at the next tick. */
+void link_try_soon(struct peer *peer);
+
 /* Gives the module the deadlines of the configuration in force. */
 int link_set_deadlines(struct peer *peer);
 

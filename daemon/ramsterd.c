@@ -437,8 +437,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (options.lender_options) {
-		printf("--node %u --listen %s:%u --socket %s\n", (unsigned int)d.self->number, d.self->address,
-		       (unsigned int)d.self->data_port, options.lender);
+		printf("--node %u --listen %s:%u --socket %s%s\n", (unsigned int)d.self->number, d.self->address,
+		       (unsigned int)d.self->data_port, options.lender, conf_keeps(d.self) ? " --keep" : "");
 		free(d.conf);
 		free(d.loaded);
 		return EXIT_SUCCESS;

@@ -127,6 +127,17 @@ static void test_quotas(void **state)
 	assert_int_equal(conf.nodes[2].reserve, 0);
 }
 
+static void test_keep_on_restart(void **state)
+{
+	assert_int_equal(parse(CLUSTER N1 "\tkeep_on_restart = on\n" N2), 0);
+	assert_true(conf_keeps(&conf.nodes[0]));
+	assert_false(conf_keeps(&conf.nodes[1]));
+	assert_int_equal(parse(CLUSTER N1 "\tkeep_on_restart = off\n" N2), 0);
+	assert_false(conf_keeps(&conf.nodes[0]));
+	bad(CLUSTER N1 "\tkeep_on_restart = yes\n",
+	    "f:9:", "keep_on_restart = \"yes\" is not acceptable (expected one of on, off)");
+}
+
 static void test_example(void **state)
 {
 	if (conf_load("configs/cluster.conf", &conf, error))
@@ -309,10 +320,19 @@ static void test_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_example),
-		cmocka_unit_test(test_quotas),	    cmocka_unit_test(test_form),      cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_long_line),   cmocka_unit_test(test_nodes),     cmocka_unit_test(test_values),
-		cmocka_unit_test(test_node_values), cmocka_unit_test(test_300_nodes), cmocka_unit_test(test_load),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_keep_on_restart),
+		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_quotas),
+		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_node_values),
+		cmocka_unit_test(test_300_nodes),
+		cmocka_unit_test(test_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

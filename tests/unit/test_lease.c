@@ -32,6 +32,7 @@ static struct peer peers[DONORS];
 static struct sent sent[DONORS];
 static uint64_t now_ms;
 static bool link_is_ready, token_wanted;
+static unsigned int tried_soon;
 static int admit_error;
 static unsigned int module_has; /* leases, extents 1 ... of donor 0 */
 static unsigned int added; /* leases that it was given */
@@ -90,6 +91,11 @@ bool link_tick(struct peer *peer, bool wanted)
 bool link_ready(const struct peer *peer, uint64_t lender_instance)
 {
 	return link_is_ready;
+}
+
+void link_try_soon(struct peer *peer)
+{
+	tried_soon++;
 }
 
 void link_reset(struct peer *peer)
@@ -213,6 +219,7 @@ static int setup(void **state)
 	now_ms = 100000;
 	link_is_ready = true;
 	token_wanted = false;
+	tried_soon = 0;
 	admit_error = 0;
 	module_has = 0;
 	added = 0;
@@ -303,8 +310,12 @@ static void test_lender_that_was_away_is_listed(void **state)
 	lease_offer_changed(&peers[0]);
 	peers[0].offer.lender_instance = LENDER(0);
 	lease_offer_changed(&peers[0]);
+	assert_int_equal(tried_soon, 1); /* it may be the same, with all that it had */
 	tick_after(1000);
 	assert_int_equal(sent[0].lists, 1);
+	hear_list(&peers[0], 1, 0, true);
+	lease_offer_changed(&peers[0]);
+	assert_int_equal(tried_soon, 1);
 }
 
 static void test_waiting_grant_is_not_lost(void **state)

@@ -84,7 +84,9 @@ static void run_lender(const struct wire_lender *lender, const char *limit)
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd >= 0)
 		dup2(fd, STDERR_FILENO);
-	execl(program, program, "--node", node, "--listen", "127.0.0.1:0", "--socket", door, "--limit", limit, NULL);
+	if (!lender->prepare || lender->prepare())
+		execl(program, program, "--node", node, "--listen", "127.0.0.1:0", "--socket", door, "--limit", limit,
+		      lender->group ? "--keep" : NULL, "--group", lender->group, NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }

@@ -21,10 +21,13 @@ struct wire_lender {
 	int door; /* SOCK_SEQPACKET, connected */
 	uint32_t port;
 	char dir[64]; /* holds socket and log; removed at the end */
+	const char *group; /* what is lent is kept; directory of its control group. NULL: it is not */
+	bool (*prepare)(void); /* called in the new process before it is the lender; NULL: nothing */
 };
 
 /**
  * wire_lender_start - start a lender on a port of the system's choice
+ * @lender: group and prepare are set
  * @limit: as for --limit
  *
  * The program is $RAMSTER_LENDER, or else the one two directories above the caller's own, as in the build directory.
