@@ -133,6 +133,8 @@ void reload(struct ramsterd *d, const char *path)
 		free(conf);
 		return;
 	}
+	if (conf_keeps(self) != conf_keeps(d->self))
+		log_info("keep_on_restart takes effect when ramster-lender is started again");
 	free(d->conf);
 	d->conf = conf;
 	*d->loaded = *conf;

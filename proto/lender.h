@@ -54,7 +54,7 @@ struct lender_request {
 };
 
 struct lender_status {
-	__u64 instance; /* of this run of the lender; never 0 */
+	__u64 instance; /* of this run of the lender, or of the one that it goes on for (keep_on_restart); never 0 */
 	__u64 limit; /* bytes that may be lent */
 	__u64 lent; /* bytes leased now */
 	__u64 read_items, read_bytes; /* served since start */

@@ -115,7 +115,7 @@ struct r2net_welcome {
 	__le16 version; /* the one to use from here on */
 	__le16 window; /* requests in flight that the lender takes */
 	__le32 features; /* those asked for that the lender has too */
-	__le64 lender_instance; /* never 0, new at each start of the lender */
+	__le64 lender_instance; /* never 0; new at each start of the lender, but for one that goes on (keep_on_restart) */
 };
 r2net_static_assert(sizeof(struct r2net_welcome) == 16);
 

@@ -14,7 +14,7 @@
 struct self {
 	uint32_t node; /* our node number */
 	uint32_t port; /* TCP port of the data wire */
-	uint64_t instance; /* of this run; never 0 */
+	uint64_t instance; /* of this run, or of the one that it goes on for; never 0 */
 };
 
 struct counters {

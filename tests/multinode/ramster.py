@@ -33,21 +33,23 @@ MODULES = ("ramster_frontswap", "ramster")  # in the order of loading; the first
 SWAPDEV = "/dev/ramster0"
 SWAPDEV_SETTINGS = "/sys/block/ramster0"
 LENDER_GROUP = "ramster-lender.slice"  # the control group in which the service unit starts the lender
+KEEPS = "keep_on_restart = on"
 COUNTERS = "/sys/kernel/ramster/counters"
 LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for something there
 
 
-def configuration(lab, lend="auto", **settings):
+def configuration(lab, lend="auto", keep="off", **settings):
     """
-    The text of a cluster.conf for all nodes of the lab. `lend` is for all nodes, or a dictionary by a node's name;
-    the settings go into the cluster's stanza.
+    The text of a cluster.conf for all nodes of the lab. `lend` is for all nodes, or a dictionary by a node's name; keep is
+    every node's keep_on_restart; the settings go into the cluster's stanza.
     """
     settings = {"name": "lab", "node_count": len(lab.nodes), "membership": "static", **settings}
     stanzas = ["cluster:\n" + "".join(f"\t{key} = {value}\n" for key, value in settings.items())]
     for number, node in enumerate(lab, 1):
         amount = lend.get(node.name, "auto") if isinstance(lend, dict) else lend
         stanzas.append(f"node:\n\tname = {node.name}\n\tnumber = {number}\n\taddress = {node.address}\n"
-                       f"\tport = 7700\n\tcluster = {settings['name']}\n\tlend = {amount}\n")
+                       f"\tport = 7700\n\tcluster = {settings['name']}\n\tlend = {amount}\n"
+                       f"\tkeep_on_restart = {keep}\n")
     return "\n".join(stanzas)
 
 
@@ -218,12 +220,17 @@ class Cluster:
     # Daemons
 
     def start_daemon(self, node, name, *options):
-        """Starts ramsterd or ramster-lender, as its service unit does; does not wait until it is ready."""
+        """
+        Starts ramsterd or ramster-lender, as its service unit does; does not wait until it is ready. A lender that keeps what
+        it lends runs under fdstore (tests/programs), which then is what signals go to.
+        """
         command = f'exec {name} "$@"'
         if name == "ramster-lender":
             group = os.path.join("/sys/fs/cgroup", self.lender_group)
-            command = (f"mkdir -p {group} && echo $$ >{group}/cgroup.procs && "
-                       f'exec {name} $(ramsterd --lender-options) "$@"')
+            command = f'exec {name} $(ramsterd --lender-options) "$@"'
+            if KEEPS in self.configs[node.name]:
+                command = f"exec fdstore sh -c '{command}' sh \"$@\""
+            command = f"mkdir -p {group} && echo $$ >{group}/cgroup.procs && {command}"
         process = node.start("sh", "-c", command, "sh", *options, sink=log_of(node, name))
         self.daemons[node.name, name] = process
 

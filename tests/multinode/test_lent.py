@@ -23,7 +23,7 @@ UNACCOUNTED = "elsewhere/lender"  # its pages are charged to the group above
 def swap_out(node, group):
     """Has the kernel reclaim memory of this control group; returns how many of the lender's pages are on swap then."""
     node.sh(f"echo {LENT} >/sys/fs/cgroup/{group}/memory.reclaim || true")  # EAGAIN: less than that
-    return int(node.sh("sed -n 's/^VmSwap: *//p' /proc/$(pidof ramster-lender)/status").split()[0]) * 1024 // PAGE
+    return int(node.sh(f"cat /sys/fs/cgroup/{group}/memory.swap.current")) // PAGE
 
 
 def borrow_from_n2(cluster):
@@ -60,9 +60,11 @@ def assert_unharmed(cluster, hold):
     assert [after[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
 
 
-def test_lent_pages_stay(lab):
+@pytest.mark.parametrize("keep", ["off", "on"])
+def test_lent_pages_stay(lab, keep):
+    """With keep_on_restart they are in a file in memory, not the lender's own."""
     n2 = lab["n2"]
-    config = ramster.configuration(lab, {"n2": "64M", "n3": "off"})
+    config = ramster.configuration(lab, {"n2": "64M", "n3": "off"}, keep)
     with ramster.Cluster(lab, config, "remotify_percent=2") as cluster, borrow_from_n2(cluster) as hold:
         counters = swap_what_is_lent(cluster, ramster.LENDER_GROUP)
         print(counters)

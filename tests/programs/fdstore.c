@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ static void start(struct manager *m)
 	m->pid = fork();
 	if (!m->pid) {
 		sigprocmask(SIG_UNBLOCK, &m->signals, NULL);
+		setpgid(0, 0); /* signals to fdstore's group are for fdstore */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (fds_give(&m->fds))
 			execvp(m->command[0], m->command);
 		perror(m->command[0]);

@@ -226,6 +226,15 @@ class Cluster:
         listen = f"{self.address(i)}:{PORT + 1}"
         self.start(f"l{i}", BUILD / "ramster-lender", "--node", str(i), "--listen", listen, "--socket", socket_path)
 
+    def start_keeping_lender(self, i):
+        """A lender that keeps what it lends, and fdstore as its service manager. Its control group is a directory."""
+        group = self.path / "group"
+        group.mkdir()
+        (group / "memory.events").write_text("oom 0\noom_kill 0\n")
+        command = [BUILD / "ramster-lender", "--node", str(i), "--listen", f"{self.address(i)}:{PORT + 1}"]
+        command += ["--socket", f"{self.path}/lender{i}", "--keep", "--group", group]
+        self.start(f"l{i}", BUILD / "tests/programs/fdstore", *command)
+
     def start_daemon(self, i):
         conf, lender, tool = (f"{self.path}/{name}" for name in ("cluster.conf", f"lender{i}", f"tool{i}"))
         self.start(
@@ -390,6 +399,43 @@ def test_lender_restart(two):
     two.start_lender(1)
     wait_for("it lends again", lambda: two.node(2, 1)["free"] == 64 * MIB)
     assert two.node(2, 1)["lender_instance"] != before
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP], ids=["killed", "ended"])
+def test_kept_leases_outlive_the_lender(cluster, number):
+    """Owners connect again with what they have: the donor's ramsterd is not even needed for that."""
+    cluster.start_keeping_lender(1)
+    cluster.start_daemon(1)
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(3)
+    connection, status = owner.data_connection(grant, 1)
+    assert status == 0
+
+    # Killed while ramsterd is away, and then while it is there.
+    cluster.stop("d1")
+    cluster.processes["l1"].send_signal(number)
+    assert connection.recv(1) == b""
+    wait_for("it goes on", lambda: "goes on as before: 3 leases with 12 MiB were kept" in cluster.log("l1"))
+    connection, status = owner.data_connection(grant, 2)
+    assert status == 0
+    cluster.start_daemon(1)
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    assert sorted(owner.leases()) == sorted(grant[2])
+    cluster.processes["l1"].send_signal(number)
+    assert connection.recv(1) == b""
+    wait_for("it goes on", lambda: cluster.log("l1").count("goes on as before: 3 leases with 12 MiB were kept") == 2)
+    wait_for("ramsterd finds it", lambda: cluster.log("d1").count("answers: data port") == 3)
+    assert owner.data_connection(grant, 3)[1] == 0
+    assert sorted(owner.leases()) == sorted(grant[2])
+    assert cluster.node(1, 1)["lent"] == 12 * MIB
+
+    # What comes later is from the same hand.
+    more = owner.lease(1)
+    assert more[5] == grant[5] and more[2][0] not in grant[2]
 
 
 def test_lender_hangs(two):
@@ -734,6 +780,10 @@ def test_lender_options(cluster):
     result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     listen = f"{cluster.address(2)}:{PORT + 1}"
     assert result.stdout == f"--node 2 --listen {listen} --socket /run/ramster-lender/lender.sock\n"
+    conf = cluster.path / "cluster.conf"
+    conf.write_text(conf.read_text() + "\tkeep_on_restart = on\n")  # of n2, the last
+    result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    assert result.stdout == f"--node 2 --listen {listen} --socket /run/ramster-lender/lender.sock --keep\n"
 
 
 def test_sigterm(two):
