@@ -35,8 +35,9 @@ int cgroup_parse(const char *text, char *path, size_t size)
 	*path = 0;
 	while (strncmp(line, CGROUP2_LINE, strlen(CGROUP2_LINE))) {
 		line = strchr(line, '\n');
-		if (!line++)
+		if (!line)
 			return -ENOENT;
+		line++;
 	}
 	line += strlen(CGROUP2_LINE);
 	len = strcspn(line, "\n");

@@ -103,12 +103,19 @@ static void close_others(const struct guard *guard)
 int guard_start(int memory, int events, uint64_t kills)
 {
 	struct guard guard = { .memory = memory, .events = events, .kills = kills, .lender = getpid() };
-	int ends[2], err;
+	int life[2], ready[2], err;
 	pid_t pid;
+	char none;
 
-	if (pipe2(ends, O_CLOEXEC))
+	if (pipe2(life, O_CLOEXEC))
 		return -errno;
-	guard.life = ends[0];
+	if (pipe2(ready, O_CLOEXEC)) {
+		err = -errno;
+		close(life[0]);
+		close(life[1]);
+		return err;
+	}
+	guard.life = life[0];
 	pid = fork();
 	err = -errno;
 	if (!pid) {
@@ -116,9 +123,16 @@ int guard_start(int memory, int events, uint64_t kills)
 		run(&guard);
 		_exit(EXIT_SUCCESS);
 	}
-	close(ends[0]);
+	close(ready[1]);
+	/* The guard writes nothing: the pipe ends when it has closed what it does not need, and does not hold the door's lock. */
 	if (pid > 0)
+		err = read(ready[0], &none, 1) ? -errno : 0;
+	close(ready[0]);
+	if (!err) {
+		close(life[0]);
 		return 0; /* the other end stays open for as long as this process lives */
-	close(ends[1]);
+	}
+	close(life[1]);
+	close(life[0]);
 	return err;
 }

@@ -71,8 +71,9 @@ static void value_of(const char *message, const char *key, char value[FDS_NAME_L
 	value[0] = '\0';
 	while (strncmp(line, key, strlen(key))) {
 		line = strchr(line, '\n');
-		if (!line++)
+		if (!line)
 			return;
+		line++;
 	}
 	line += strlen(key);
 	snprintf(value, FDS_NAME_LEN, "%.*s", (int)strcspn(line, "\n"), line);
