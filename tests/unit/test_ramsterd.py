@@ -434,8 +434,10 @@ def test_kept_leases_outlive_the_lender(cluster, number):
     assert cluster.node(1, 1)["lent"] == 12 * MIB
 
     # What comes later is from the same hand.
+    wait_for("it lends again", lambda: cluster.lends(1))
     more = owner.lease(1)
     assert more[5] == grant[5] and more[2][0] not in grant[2]
+    assert cluster.stop("l1") == 0
 
 
 def test_lender_hangs(two):
