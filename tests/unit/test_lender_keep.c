@@ -259,8 +259,6 @@ static void the_end_of_a_lease_gives_its_memory_back(void **state)
 	put_page(0, join(R2NET_ROLE_DATA), false);
 }
 
-/* ---- It starts empty ---- */
-
 static struct table *map_table(void)
 {
 	int fd = fds_find(&fds, TABLE);
@@ -269,6 +267,40 @@ static struct table *map_table(void)
 	assert_true(table != MAP_FAILED);
 	return table;
 }
+
+/* Killed when a lease was ended, but its memory not yet given back: nobody ever sees what was there. */
+static void half_an_end_shows_nothing(void **state)
+{
+	struct lender_lease more[4];
+	static const uint8_t zero[PAGE];
+	uint64_t before = blocks(memory);
+	struct r2net_item item;
+	struct table *table;
+	int fd;
+
+	end_lender(SIGKILL);
+	table = map_table();
+	table_end(table, leases[2].extent);
+	munmap(table, sizeof(*table));
+	start_lender();
+	assert_int_equal(wire_status(lender.door).lent, 3 * SIZE);
+	assert_true(blocks(memory) <= before - 3 * SIZE);
+	limit(LIMIT);
+	assert_int_equal(wire_admit(lender.door, OTHER_OWNER, INSTANCE, OTHER_TOKEN), 0);
+	assert_int_equal(wire_lease(lender.door, OTHER_OWNER, INSTANCE, leases[2].size, 2, more), 2);
+	fd = wire_join(lender.port, OTHER_OWNER, INSTANCE, OTHER_TOKEN, 1, R2NET_ROLE_DATA);
+	assert_true(fd >= 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		item = wire_item(&more[i], more[i].size - PAGE, PAGE);
+		exchange(fd, false, &item, 1, NULL);
+		assert_int_equal(statuses[0], R2NET_OK);
+		assert_memory_equal(back, zero, PAGE);
+	}
+	assert_true(more[0].extent == leases[2].extent || more[1].extent == leases[2].extent);
+	close(fd);
+}
+
+/* ---- It starts empty ---- */
 
 static void spoil_version(void)
 {
@@ -466,6 +498,7 @@ int main(void)
 		WITH_SCENE(a_former_connection_is_fenced),
 		WITH_SCENE(an_expelled_owner_stays_out),
 		WITH_SCENE(the_end_of_a_lease_gives_its_memory_back),
+		WITH_SCENE(half_an_end_shows_nothing),
 		WITH_SCENE(any_doubt_begins_anew),
 		WITH_SCENE(the_guard_gives_back_at_once),
 		WITH_SCENE(switched_off_it_gives_back),
