@@ -127,6 +127,17 @@ static struct table *take_over(const int fds[STORE_NAMES], uint32_t node, const 
 	return NULL;
 }
 
+/*
+ * Locks the memory for as long as this process lives. The kernel gives a process's record locks up when its last thread has
+ * ended, and not before. Returns false if another process has it.
+ */
+static bool lock_memory(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return !fcntl(fd, F_SETLK, &lock);
+}
+
 /* Makes both files, empty. Returns false if that cannot be; errno says why. */
 static bool files_make(int fds[STORE_NAMES], struct mark *mark)
 {
@@ -136,7 +147,7 @@ static bool files_make(int fds[STORE_NAMES], struct mark *mark)
 	return fds[STORE_TABLE] >= 0 && fds[STORE_MEMORY] >= 0 &&
 	       getrandom(&mark->pair, sizeof(mark->pair), 0) == sizeof(mark->pair) &&
 	       !ftruncate(fds[STORE_TABLE], sizeof(struct table)) && !ftruncate(fds[STORE_MEMORY], LENT_FILE_BYTES) &&
-	       pwrite(fds[STORE_MEMORY], mark, sizeof(*mark), 0) == sizeof(*mark);
+	       pwrite(fds[STORE_MEMORY], mark, sizeof(*mark), 0) == sizeof(*mark) && lock_memory(fds[STORE_MEMORY]);
 }
 
 /* Begins anew. Returns NULL, and why in @why, if nothing can be kept. */
@@ -197,7 +208,7 @@ static bool look_after(const struct table *table, const int fds[STORE_NAMES], in
 	return true;
 }
 
-struct table *keep_start(bool wanted, const char *group, uint32_t node, uint64_t *instance)
+int keep_start(const struct keep_options *options, uint64_t *instance, struct table **kept)
 {
 	struct table *table = NULL;
 	int fds[STORE_NAMES], events = -1;
@@ -205,23 +216,27 @@ struct table *keep_start(bool wanted, const char *group, uint32_t node, uint64_t
 	bool found = why || fds[STORE_TABLE] >= 0;
 	struct oom_mark oom;
 
-	if (wanted)
-		events = oom_open(group, &oom, &cannot);
+	*kept = NULL;
+	if (fds[STORE_MEMORY] >= 0 && !lock_memory(fds[STORE_MEMORY]) && (errno == EAGAIN || errno == EACCES))
+		return -EBUSY;
+	if (options->wanted)
+		events = oom_open(options->group, &oom, &cannot);
 	if (found && !why && events >= 0)
-		table = take_over(fds, node, &oom, &why);
+		table = take_over(fds, options->node, &oom, &why);
 	if (found && !table)
-		give_back(fds, why ? why : wanted ? cannot : "keep_on_restart is off");
+		give_back(fds, why ? why : options->wanted ? cannot : "keep_on_restart is off");
 	found = table;
 	if (!table && events >= 0)
-		table = begin(fds, node, *instance, &oom, &cannot);
+		table = begin(fds, options->node, *instance, &oom, &cannot);
 	if (table && look_after(table, fds, events, found, &cannot)) {
 		*instance = table->head.instance;
 		lent_init(fds[STORE_MEMORY]);
 		close(fds[STORE_TABLE]);
 		close(events);
-		return table;
+		*kept = table;
+		return 0;
 	}
-	if (wanted)
+	if (options->wanted)
 		log_warn("lent memory is not kept when the lender ends: %s", cannot);
 	if (table) {
 		munmap(table, sizeof(*table));
@@ -230,5 +245,5 @@ struct table *keep_start(bool wanted, const char *group, uint32_t node, uint64_t
 	close_all(fds);
 	if (events >= 0)
 		close(events);
-	return NULL;
+	return 0;
 }

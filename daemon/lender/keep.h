@@ -14,16 +14,20 @@
 
 #include "daemon/lender/table.h"
 
+struct keep_options {
+	bool wanted; /* false: what is found is given back, and nothing is kept */
+	const char *group; /* the lender's control group, see oom_open() */
+	uint32_t node; /* our number */
+};
+
 /**
  * keep_start - find out what there is and whether it may be used, and see to it that the next lender finds it, too
- * @wanted: false: what is found is given back, and nothing is kept
- * @group: the lender's control group, see oom_open()
- * @node: our number
  * @instance: a new one; becomes the earlier lender's if this one goes on where that ended
+ * @table: set; NULL: nothing is kept, lent memory is private
  *
- * Call it when it is certain that no thread of an earlier lender runs any more (the door's lock tells), and before any of
- * our own. Says in one line what it has done. Returns the table, or NULL: nothing is kept, lent memory is private.
+ * Call it before any thread is started. Says in one line what it has done. Returns 0, or -EBUSY if a thread of an earlier
+ * lender still runs, which may write to what is kept; nothing was touched then.
  */
-struct table *keep_start(bool wanted, const char *group, uint32_t node, uint64_t *instance);
+int keep_start(const struct keep_options *options, uint64_t *instance, struct table **table);
 
 #endif

@@ -215,12 +215,14 @@ static void serve(int signals, int listener, int door)
  */
 static int prepare(const struct options *options)
 {
+	const struct keep_options keep = { .wanted = options->keep, .group = options->group, .node = self.node };
 	int err = new_instance(&self.instance);
 	struct table *kept;
 
+	if (!err)
+		err = keep_start(&keep, &self.instance, &kept);
 	if (err)
 		return err;
-	kept = keep_start(options->keep, options->group, self.node, &self.instance);
 	owner_init(kept);
 	err = extent_init(kept);
 	if (err)
@@ -253,7 +255,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	err = prepare(&options);
 	if (err) {
-		log_err("cannot start: %s", strerror(-err));
+		log_err("cannot start: %s",
+			err == -EBUSY ? "the lender before this one has not ended yet" : strerror(-err));
 		return EXIT_FAILURE;
 	}
 	log_info("node %u: owners connect to %s (port %u), ramsterd to %s", self.node, options.listen, self.port,

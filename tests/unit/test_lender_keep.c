@@ -300,6 +300,23 @@ static void half_an_end_shows_nothing(void **state)
 	close(fd);
 }
 
+/* A thread that hangs may still write to what is kept. */
+static void a_lender_that_lingers_is_waited_for(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	assert_int_equal(fcntl(memory, F_SETLK, &lock), -1); /* the lender's */
+	end_lender(SIGKILL);
+	assert_int_equal(fcntl(memory, F_SETLK, &lock), 0);
+	assert_false(wire_lender_restart(&lender, "0"));
+	assert_int_equal(wire_lender_log_count(&lender, "cannot start: the lender before this one has not ended yet"),
+			 1);
+	lock.l_type = F_UNLCK;
+	assert_int_equal(fcntl(memory, F_SETLK, &lock), 0);
+	start_lender();
+	is_as_before();
+}
+
 /* ---- It starts empty ---- */
 
 static void spoil_version(void)
@@ -498,6 +515,7 @@ int main(void)
 		WITH_SCENE(a_former_connection_is_fenced),
 		WITH_SCENE(an_expelled_owner_stays_out),
 		WITH_SCENE(the_end_of_a_lease_gives_its_memory_back),
+		WITH_SCENE(a_lender_that_lingers_is_waited_for),
 		WITH_SCENE(half_an_end_shows_nothing),
 		WITH_SCENE(any_doubt_begins_anew),
 		WITH_SCENE(the_guard_gives_back_at_once),
