@@ -21,7 +21,7 @@
 #include "daemon/log.h"
 
 #define SIGKILL_PENDING 0x100ULL /* in ShdPnd of /proc/PID/status */
-#define LOOK_MS 10 /* between two looks whether the signal has come */
+#define LOOK_MS 1 /* between two looks whether a kill was counted and the signal has come */
 #define LOOKS 100
 
 struct guard {
@@ -52,7 +52,7 @@ static bool is_dying(pid_t pid)
 static bool wait_end(const struct guard *guard)
 {
 	struct pollfd fds[] = { { .fd = guard->life }, { .fd = guard->events, .events = POLLPRI } };
-	uint64_t seen = guard->kills, now;
+	uint64_t now;
 	unsigned int looks = 0;
 
 	for (;;) {
@@ -61,12 +61,12 @@ static bool wait_end(const struct guard *guard)
 			now = UINT64_MAX; /* in doubt nothing is kept */
 		if (fds[0].revents)
 			return now != guard->kills;
-		if (now != seen)
+		/* Other events come just before a kill, and the kernel tells of changes every 10 ms at most. */
+		if (fds[1].revents)
 			looks = LOOKS;
 		else if (looks)
 			looks--;
-		seen = now;
-		if (looks && is_dying(guard->lender))
+		if (now != guard->kills && is_dying(guard->lender))
 			return true;
 	}
 }
