@@ -42,6 +42,7 @@
 #define TICK_MS 1000
 #define SOON_MS 10
 #define RUN_DIR "/run/ramster"
+#define DRAIN_NAME "draining"
 
 struct options {
 	const char *conf;
@@ -249,11 +250,21 @@ static void protect(void)
 		log_info("cannot be an I/O flusher: %s", strerror(errno));
 }
 
+/* Beside the socket, so that each of several daemons of a machine has its own. */
+static void set_drain_path(struct ramsterd *d, const char *socket)
+{
+	const char *slash = strrchr(socket, '/');
+
+	snprintf(d->drain_path, sizeof(d->drain_path), "%.*s%s", slash ? (int)(slash - socket + 1) : 0, socket,
+		 DRAIN_NAME);
+}
+
 static int start(struct ramsterd *d, const struct options *options)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 	d->started_ms = uv_now(d->loop);
+	set_drain_path(d, options->socket);
 	d->membership = membership_by_name(d->conf->membership);
 	uv_timer_init(d->loop, &d->tick);
 	d->tick.data = d;

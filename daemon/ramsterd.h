@@ -34,6 +34,7 @@ struct ramsterd {
 	uint64_t started_ms; /* uv_now() */
 	uv_signal_t signals[3];
 	const char *conf_path;
+	char drain_path[128]; /* a file that is there while this node is drained; gone after a boot */
 	const char *node_name; /* by which the local node is found; NULL: the host's name */
 	struct conf *conf; /* in force; replaced whole at a reload, and when settings are changed */
 	struct conf *loaded; /* as cluster.conf was read last */

@@ -18,7 +18,6 @@
 #include "daemon/sidedoor.h"
 
 #define KEEP_ALL UINT32_MAX
-#define DRAIN_PATH "/run/ramster/draining" /* is there while the node is drained; gone after a boot */
 #define DEADLINE_MS 30000 /* after which it is said that memory does not come back */
 
 struct lent_to {
@@ -47,13 +46,12 @@ bool revoke_draining(const struct revoke *revoke)
 }
 
 /* For the next ramsterd on this node. */
-static void remember(bool drain)
+static void remember(const char *path, bool drain)
 {
-	int fd = drain ? open(DRAIN_PATH, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : unlink(DRAIN_PATH);
+	int fd = drain ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : unlink(path);
 
 	if (fd < 0 && errno != ENOENT)
-		log_warn("%s: %s (a new ramsterd will not know whether this node is drained)", DRAIN_PATH,
-			 strerror(errno));
+		log_warn("%s: %s (a new ramsterd will not know whether this node is drained)", path, strerror(errno));
 	else if (drain && fd >= 0)
 		close(fd);
 }
@@ -64,7 +62,7 @@ void revoke_drain(struct revoke *revoke, bool on)
 		return;
 	log_info(on ? "this node is being drained: everything lent is wanted back" : "this node is drained no more");
 	revoke->drain = on;
-	remember(on);
+	remember(revoke->d->drain_path, on);
 	ramsterd_tick_soon(revoke->d);
 }
 
@@ -185,7 +183,7 @@ struct revoke *revoke_new(struct ramsterd *d)
 	if (!revoke)
 		return NULL;
 	revoke->d = d;
-	revoke->drain = !access(DRAIN_PATH, F_OK);
+	revoke->drain = !access(d->drain_path, F_OK);
 	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
 		revoke->owners[i].keep = KEEP_ALL;
 	return revoke;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,7 @@
 #define EXTENT (4ULL << 20)
 #define OWNERS 3
 #define ALL UINT32_MAX
+#define DRAIN_PATH "test_revoke.draining"
 
 static const struct lender_status lender = { .instance = 100 };
 static struct ramsterd d;
@@ -81,6 +83,8 @@ static int setup(void **state)
 		leases[i] = 20 * i;
 		told[i] = 12345;
 	}
+	strcpy(d.drain_path, DRAIN_PATH);
+	unlink(DRAIN_PATH);
 	messages = warnings = 0;
 	to_revoke = 0;
 	now_ms = 1000;
@@ -91,6 +95,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	revoke_free(d.revoke);
+	unlink(DRAIN_PATH);
 	return 0;
 }
 
@@ -152,6 +157,9 @@ static void test_drain(void **state)
 {
 	revoke_drain(d.revoke, true);
 	assert_true(revoke_wanted(d.revoke) && revoke_draining(d.revoke));
+	revoke_free(d.revoke);
+	d.revoke = revoke_new(&d); /* the next daemon */
+	assert_true(revoke_draining(d.revoke));
 	walk();
 	assert_int_equal(told[1], 0);
 	assert_int_equal(told[2], 0);
