@@ -158,6 +158,9 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 	if (!peer || owner->token_instance != q->request.instance) {
 		if (!error && q->request.command == LENDER_LEASE)
 			undo(q, reply);
+	} else if (!error && q->request.command == LENDER_LEASE && revoke_draining(q->donor->d->revoke)) {
+		undo(q, reply); /* it was asked for before the drain began */
+		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__FULL);
 	} else if (error == -EDQUOT) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__QUOTA);
 	} else if (error) {

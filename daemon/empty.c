@@ -58,8 +58,8 @@ static void drain(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 {
 	const struct conf_node *node = conf_node_by_name(d->conf, request->node);
 	bool on = request->action == RAMSTER__EMPTY_REQUEST__ACTION__START;
-	const struct lender_status *lender = sidedoor_status(d->door);
 	struct peer *peer = node ? d->peers[node->number] : NULL;
+	struct offer offer;
 
 	if (!node)
 		snprintf(error, EMPTY_ERROR_LEN, "no node is named \"%.64s\" (expected one of `ramster nodes`)",
@@ -68,6 +68,7 @@ static void drain(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 		check_drain(d, request, peer, error);
 	if (*error)
 		return;
+	offer = peer ? peer->offer : lend_offer(d);
 	if (request->action != RAMSTER__EMPTY_REQUEST__ACTION__LOOK) {
 		if (peer)
 			send_drain(peer, on);
@@ -75,9 +76,10 @@ static void drain(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 			revoke_drain(d->revoke, on);
 		reply->active = on;
 	} else {
-		reply->active = peer ? peer->offer.draining : revoke_draining(d->revoke);
+		reply->active = offer.draining;
 	}
-	reply->lent = peer ? peer->offer.lent : lender ? lender->lent : 0;
+	reply->known = offer.lender_instance;
+	reply->lent = offer.lent;
 }
 
 static void evict(struct ramsterd *d, const Ramster__EmptyRequest *request, Ramster__EmptyReply *reply,
@@ -94,6 +96,7 @@ static void evict(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 		giveback_evict(d, request->action == RAMSTER__EMPTY_REQUEST__ACTION__START);
 	limit = kernel_view_counter(&d->view, "local_limit_bytes");
 	used = kernel_view_counter(&d->view, "local_bytes");
+	reply->known = true;
 	reply->active = d->evict;
 	reply->room = limit > used ? limit - used : 0;
 	for (unsigned int i = 0; i < d->view.peers_len; i++)

@@ -32,6 +32,9 @@ static struct conf_node self = { .lend = CONF_LEND_SIZE };
 static struct conf conf = { .quota = CONF_NO_QUOTA };
 static struct ramsterd d = { .self = &self, .conf = &conf };
 static struct peer peers[2];
+static bool draining;
+static unsigned int full; /* grants with FULL that were sent */
+static unsigned int released; /* leases that the lender was told to end */
 
 /* ---- What donor.c calls ---- */
 
@@ -56,11 +59,13 @@ bool lend_borrowing(const struct ramsterd *daemon)
 
 void peer_send(struct peer *peer, const Ramster__Message *message)
 {
+	full += message->body_case == RAMSTER__MESSAGE__BODY_LEASE_GRANT &&
+		message->lease_grant->error == RAMSTER__LEASE_GRANT__ERROR__FULL;
 }
 
 bool revoke_draining(const struct revoke *revoke)
 {
-	return false;
+	return draining;
 }
 
 bool revoke_wanted(const struct revoke *revoke)
@@ -88,15 +93,18 @@ const struct lender_status *sidedoor_status(const struct sidedoor *door)
 int sidedoor_call(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
 {
 	assert_true(calls_len < CALLS);
+	if (request->command == LENDER_RELEASE)
+		released += request->count;
 	calls[calls_len++] = (struct call){ .reply = reply, .ctx = ctx };
 	return 0;
 }
 
 /* ---- The scene ---- */
 
-static void answer(int error)
+/* @count: leases of each answer */
+static void answer_with(int error, unsigned int count)
 {
-	struct lender_reply reply = { .status = lender };
+	struct lender_reply reply = { .status = lender, .count = count };
 
 	while (calls_len) {
 		const struct call *call = &calls[--calls_len];
@@ -104,6 +112,11 @@ static void answer(int error)
 		if (call->reply)
 			call->reply(call->ctx, error, error == -ENOTCONN ? NULL : &reply);
 	}
+}
+
+static void answer(int error)
+{
+	answer_with(error, 0);
 }
 
 static const char *ask_list(struct peer *peer)
@@ -145,6 +158,8 @@ static int setup(void **state)
 		peers[i].offer.owner_instance = 10 + i;
 		d.peers[i] = &peers[i];
 	}
+	draining = false;
+	full = released = 0;
 	d.donor = donor_new(&d);
 	return d.donor ? 0 : -1;
 }
@@ -208,6 +223,16 @@ static void test_all_come_back(void **state)
 	}
 }
 
+/* What the lender was asked for before a drain began comes after it: nobody gets it. */
+static void test_drain_overtakes_a_lease(void **state)
+{
+	assert_null(ask_leases(&peers[0]));
+	draining = true;
+	answer_with(0, 3);
+	assert_int_equal(full, 1);
+	assert_int_equal(released, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -244,6 +244,12 @@ class Cluster:
     def log(self, name):
         return (self.path / f"{name}.log").read_text()
 
+    def start_tool(self, i, *words):
+        command = [BUILD / "ramster", *words, "--socket", f"{self.path}/tool{i}"]
+        tool = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.processes[f"tool{i}"] = tool
+        return tool
+
     def tool(self, i, *words):
         command = [BUILD / "ramster", *words, "--socket", f"{self.path}/tool{i}"]
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -735,6 +741,36 @@ def test_lend_below_what_is_lent(two):
     assert owner.expect(REVOKE)[3] == [0xFFFFFFFF]
     assert len(owner.lease(5)[2]) == 1
     wait_for("nothing is wanted back", lambda: two.status(1)["lender"]["wanted_back"] == 0)
+
+
+def read_until(process, text):
+    """Reads lines of what it says until one has the text."""
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"it ended before {text!r}")
+
+
+@pytest.mark.parametrize("where", [1, 2])
+def test_drain_while_the_lender_hangs(two, where):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(4)
+    wait_for("it is told", lambda: two.node(where, 1)["lent"] == 16 * MIB)
+    drain = two.start_tool(where, "drain", "--force", "n1")
+    read_until(drain, "n1: 16.0 MiB left")
+    two.processes["l1"].send_signal(signal.SIGSTOP)
+    read_until(drain, "not known what is left")
+    two.processes["l1"].send_signal(signal.SIGCONT)
+    read_until(drain, "16.0 MiB left")
+    assert drain.poll() is None
+    owner = Owner(two, 1, instance=11)  # it was silent for too long
+    owner.expect(HELLO)
+    assert owner.expect(REVOKE).get(3, [0]) == [0]
+    owner.give_back(grant, grant[2])
+    read_until(drain, " 0 B left")
+    assert drain.wait(10) == 0
+    assert two.tool(where, "drain", "--cancel", "n1").returncode == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -15,6 +15,8 @@
 
 #define LOOK_MS 500
 #define STALLED_LOOKS 20 /* without progress, after which it is said why */
+#define DONE_LOOKS 2 /* in a row that see nothing left */
+#define UNKNOWN UINT64_MAX
 
 /* Asks once. NULL, reported and with the exit status in *@status, if that fails. */
 static Ramster__Message *ask(int fd, const struct empty_options *o, Ramster__EmptyRequest__Action action, int *status)
@@ -43,7 +45,16 @@ static Ramster__Message *ask(int fd, const struct empty_options *o, Ramster__Emp
 
 static uint64_t left(const struct empty_options *o, const Ramster__EmptyReply *reply)
 {
+	if (!reply->known)
+		return UNKNOWN;
 	return o->evict ? reply->pages * PRINT_PAGE : reply->lent;
+}
+
+static const char *reason(const struct empty_options *o, const Ramster__EmptyReply *reply)
+{
+	if (o->evict && !reply->room)
+		return " (local RAM is full: add a backing device, or end programs)";
+	return " (no progress: see `ramster nodes` and the owners' logs)";
 }
 
 static void show(const struct empty_options *o, const Ramster__EmptyReply *reply, bool stalled)
@@ -52,28 +63,28 @@ static void show(const struct empty_options *o, const Ramster__EmptyReply *reply
 	bool terminal = isatty(STDOUT_FILENO);
 
 	if (o->json) {
-		printf("{\"active\": %s, \"lent\": %" PRIu64 ", \"pages\": %" PRIu64 "}\n",
-		       reply->active ? "true" : "false", reply->lent, reply->pages);
+		printf("{\"active\": %s, \"known\": %s, \"lent\": %" PRIu64 ", \"pages\": %" PRIu64 "}\n",
+		       reply->active ? "true" : "false", reply->known ? "true" : "false", reply->lent, reply->pages);
 		fflush(stdout);
 		return;
 	}
-	print_bytes(amount, left(o, reply));
-	printf("%s%s: %s left%s%s", terminal ? "\r\033[K" : "", o->evict ? "evict" : o->node, amount,
-	       stalled && o->evict && !reply->room ? " (local RAM is full: add a backing device, or end programs)"
-	       : stalled			   ? " (no progress: see `ramster nodes` and the owners' logs)"
-						   : "",
-	       terminal ? "" : "\n");
+	printf("%s%s: ", terminal ? "\r\033[K" : "", o->evict ? "evict" : o->node);
+	if (reply->known)
+		printf("%s left%s", print_bytes(amount, left(o, reply)), stalled ? reason(o, reply) : "");
+	else
+		printf("not known what is left: its ramsterd or its ramster-lender does not answer");
+	fputs(terminal ? "" : "\n", stdout);
 	fflush(stdout);
 }
 
-/* Shows progress until nothing is left. */
+/* Shows progress until nothing is left, for certain, and nothing more can come. */
 static int watch(int fd, const struct empty_options *o)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
-	uint64_t before = UINT64_MAX, now;
-	unsigned int looks = 0;
+	uint64_t before = UNKNOWN, now;
+	unsigned int looks = 0, done = 0;
+	bool active, began = false, cancelled;
 	Ramster__Message *message;
-	bool active;
 	int status;
 
 	for (;;) {
@@ -87,13 +98,16 @@ static int watch(int fd, const struct empty_options *o)
 			show(o, message->empty_reply, looks >= STALLED_LOOKS);
 		before = now;
 		client_free(message);
-		if (!now || (!active && looks > 2))
+		began |= now != UNKNOWN && active;
+		done = !now && active ? done + 1 : 0;
+		cancelled = now != UNKNOWN && !active && (began || looks > STALLED_LOOKS);
+		if (done == DONE_LOOKS || cancelled)
 			break;
 		nanosleep(&pause, NULL);
 	}
 	if (!o->json && isatty(STDOUT_FILENO))
 		putchar('\n');
-	if (now) {
+	if (cancelled) {
 		fprintf(stderr, "ramster: it was cancelled\n");
 		return EXIT_FAILURE;
 	}
