@@ -606,9 +606,10 @@ def test_without_corosync(cluster):
         cluster.start_lender(i)
         cluster.start_daemon(i)
     wait_for("both are connected", lambda: (cluster.node(1, 1) or {}).get("control") == "up")
+    says = "corosync does not answer (no connection: is it running?)"
+    wait_for("it has tried", lambda: cluster.status(1)["membership_state"].startswith(says))
     status = cluster.status(1)
     assert status["membership"] == "corosync"
-    assert status["membership_state"].startswith("corosync does not answer (no connection: is it running?)")
     assert status["verdict"].startswith("degraded: corosync does not answer")
     assert (status["nodes"][1]["member"], status["nodes"][1]["reason"]) == (False, "corosync does not answer")
     assert status["nodes"][1]["free"] == 0  # what nodes offer is corosync's to carry
