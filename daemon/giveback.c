@@ -81,8 +81,8 @@ static void return_revoked(struct peer *peer)
 static void set_keep(struct peer *peer)
 {
 	struct borrow *b = &peer->borrow;
-	uint32_t keep = peer->d->evict ? 0 : b->revoked ? b->keep : UINT32_MAX;
 	uint64_t lender = peer->offer.lender_instance;
+	uint32_t keep = peer->d->evict ? 0 : b->revoke_lender == lender ? b->keep : UINT32_MAX;
 
 	if (!lender || (b->keep_lender == lender && b->kept == keep) ||
 	    !kernel_view_peer(&peer->d->view, peer->node.number, lender))
@@ -100,20 +100,20 @@ void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)
 {
 	struct borrow *b = &peer->borrow;
 
-	if (revoke->owner_instance != peer->d->view.instance || revoke->lender_instance != peer->offer.lender_instance)
+	if (revoke->owner_instance != peer->d->view.instance)
 		return; /* those leases are over */
 	if (revoke->keep != UINT32_MAX)
 		log_info("%s: wants all but %u leases back", peer->node.name, revoke->keep);
-	else if (b->revoked && b->keep != UINT32_MAX)
+	else if (b->revoke_lender && b->keep != UINT32_MAX)
 		log_info("%s: wants no more leases back", peer->node.name);
-	b->revoked = true;
+	b->revoke_lender = revoke->lender_instance;
 	b->keep = revoke->keep;
 	ramsterd_tick_soon(peer->d);
 }
 
 void giveback_forget(struct peer *peer)
 {
-	peer->borrow.revoked = false;
+	peer->borrow.revoke_lender = 0;
 }
 
 void giveback_evict(struct ramsterd *d, bool on)

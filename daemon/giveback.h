@@ -19,10 +19,10 @@ void giveback_tend(struct peer *peer);
 /* Each second: returns some of what has been too much for a while. */
 void giveback_tick(struct ramsterd *d);
 
-/* The donor says how many leases of its may stay. */
+/* The donor says how many leases of a lender of its may stay. That may come before the donor offers that lender, or after. */
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke);
 
-/* A new session: the donor has not said so yet. */
+/* A new session, or another module: the donor has not said so yet. */
 void giveback_forget(struct peer *peer);
 
 /* Brings all of this node's pages home, and borrows nothing, until it is switched off. */

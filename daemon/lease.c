@@ -484,6 +484,7 @@ void lease_restart(struct ramsterd *d)
 	for_each_peer(d, peer)
 	{
 		link_reset(peer);
+		giveback_forget(peer);
 		lease_reset(peer);
 	}
 	d->spare_ticks = 0;
@@ -495,5 +496,5 @@ void lease_reset(struct peer *peer)
 
 	free(before.found);
 	/* What the donor wants back it still wants, until it says something else. */
-	peer->borrow = (struct borrow){ .revoked = before.revoked, .keep = before.keep };
+	peer->borrow = (struct borrow){ .revoke_lender = before.revoke_lender, .keep = before.keep };
 }

@@ -30,8 +30,9 @@ struct borrow {
 	bool over_quota; /* it lends no more to this node than it has lent; that was said */
 	uint64_t rest_until_ms; /* it had nothing: not to be asked before */
 	/* It wants memory back. */
-	bool revoked; /* @keep was told */
-	uint32_t keep; /* leases that may stay */
+	uint64_t
+		revoke_lender; /* of whose leases @keep may stay, whether or not it is offered by now; 0: nothing was told */
+	uint32_t keep;
 	uint64_t keep_lender; /* whose leases the module was told to keep @kept of; 0: it was told nothing */
 	uint32_t kept;
 	/* Granted and waiting for the link. */

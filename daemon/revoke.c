@@ -24,7 +24,8 @@ struct lent_to {
 	uint32_t leases; /* of the last walk */
 	uint64_t bytes;
 	uint32_t keep;
-	uint64_t session; /* in which it was told so */
+	uint32_t told; /* what it was told to keep, in @session, by @instance, of the leases of @lender */
+	uint64_t session, instance, lender;
 };
 
 struct revoke {
@@ -110,6 +111,15 @@ static void share_out(struct revoke *revoke, uint64_t revoked)
 	}
 }
 
+/* What the owner takes to be so: it begins each session, and with each lender, with all that it has. */
+static uint32_t known(const struct lent_to *owner, const struct peer *peer, uint64_t lender)
+{
+	bool told = owner->session == peer->session && owner->instance == peer->offer.owner_instance &&
+		    owner->lender == lender;
+
+	return told ? owner->told : KEEP_ALL;
+}
+
 static void tell(struct revoke *revoke, struct peer *peer)
 {
 	const struct lender_status *lender = sidedoor_status(revoke->d->door);
@@ -117,8 +127,12 @@ static void tell(struct revoke *revoke, struct peer *peer)
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 	Ramster__LeaseRevoke body = RAMSTER__LEASE_REVOKE__INIT;
 
-	if (peer->state != PEER_UP || !lender)
+	if (peer->state != PEER_UP || !lender || owner->keep == known(owner, peer, lender->instance))
 		return;
+	owner->told = owner->keep;
+	owner->session = peer->session;
+	owner->instance = peer->offer.owner_instance;
+	owner->lender = lender->instance;
 	body.owner_instance = peer->offer.owner_instance;
 	body.lender_instance = lender->instance;
 	body.keep = owner->keep;
@@ -150,14 +164,10 @@ static void complain(struct revoke *revoke)
 void revoke_decide(struct revoke *revoke)
 {
 	uint64_t revoked = revoke->drain ? UINT64_MAX : lend_to_revoke(revoke->d);
-	uint32_t before[R2NET_MAX_NODES];
 	struct peer *peer;
 
-	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
-		before[i] = revoke->owners[i].keep;
-		if (!revoked)
-			revoke->owners[i].keep = KEEP_ALL;
-	}
+	for (unsigned int i = 0; !revoked && i < R2NET_MAX_NODES; i++)
+		revoke->owners[i].keep = KEEP_ALL;
 	if (revoked) {
 		share_out(revoke, revoked);
 		complain(revoke);
@@ -165,15 +175,7 @@ void revoke_decide(struct revoke *revoke)
 		revoke->since_ms = 0;
 		revoke->late = false;
 	}
-	for_each_peer(revoke->d, peer)
-	{
-		struct lent_to *owner = &revoke->owners[peer->node.number];
-
-		/* An owner begins each session with all that it has. */
-		if (owner->keep != (owner->session == peer->session ? before[peer->node.number] : KEEP_ALL))
-			tell(revoke, peer);
-		owner->session = peer->session;
-	}
+	for_each_peer(revoke->d, peer) tell(revoke, peer);
 }
 
 struct revoke *revoke_new(struct ramsterd *d)

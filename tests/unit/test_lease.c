@@ -132,6 +132,10 @@ void giveback_tend(struct peer *peer)
 {
 }
 
+void giveback_forget(struct peer *peer)
+{
+}
+
 void giveback_tick(struct ramsterd *daemon)
 {
 }

@@ -19,7 +19,7 @@
 #define ALL UINT32_MAX
 #define DRAIN_PATH "test_revoke.draining"
 
-static const struct lender_status lender = { .instance = 100 };
+static struct lender_status lender = { .instance = 100 };
 static struct ramsterd d;
 static struct peer peers[OWNERS];
 static uint32_t leases[OWNERS]; /* that they have */
@@ -153,6 +153,22 @@ static void test_over(void **state)
 	assert_false(revoke_wanted(d.revoke));
 }
 
+/* Another lender, or another instance of the owner's module, has not been told. */
+static void test_told_anew(void **state)
+{
+	to_revoke = 30 * EXTENT;
+	walk();
+	lender.instance++;
+	walk();
+	assert_int_equal(messages, 4);
+	assert_int_equal(told[1], 10);
+	peers[1].offer.owner_instance = 99;
+	walk();
+	assert_int_equal(messages, 5);
+	walk();
+	assert_int_equal(messages, 5);
+}
+
 static void test_drain(void **state)
 {
 	revoke_drain(d.revoke, true);
@@ -202,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_quiet, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shares, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_told_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_numbers, setup, teardown),
