@@ -77,23 +77,22 @@ static void return_revoked(struct peer *peer)
 			  returned + left);
 }
 
-/* Tells the module how many of a donor's leases may stay. */
-static void set_keep(struct peer *peer)
+/* Tells the module how many leases of a lender may stay, whether or not its node is up, a member, or configured still. */
+static void set_keep(struct ramsterd *d, const struct kernel_peer *p)
 {
-	struct borrow *b = &peer->borrow;
-	uint64_t lender = peer->offer.lender_instance;
-	uint32_t keep = peer->d->evict ? 0 : b->revoke_lender == lender ? b->keep : UINT32_MAX;
+	static struct log_limit limit = LOG_LIMIT(4, 10000);
+	const struct peer *peer = d->peers[p->node];
+	bool revoked = peer && peer->borrow.revoke_lender == p->lender_instance;
+	uint32_t keep = d->evict ? 0 : revoked ? peer->borrow.keep : UINT32_MAX;
+	struct kept *kept = &d->kept[p->node];
 
-	if (!lender || (b->keep_lender == lender && b->kept == keep) ||
-	    !kernel_view_peer(&peer->d->view, peer->node.number, lender))
+	if (kept->lender == p->lender_instance && kept->keep == keep)
 		return;
-	if (kernel_lease_keep(peer->d->kernel, peer->node.number, lender, keep)) {
-		log_err("%s: the module does not give back what it wants: %s", peer->node.name,
-			kernel_error(peer->d->kernel));
-		return;
-	}
-	b->keep_lender = lender;
-	b->kept = keep;
+	if (kernel_lease_keep(d->kernel, p->node, p->lender_instance, keep))
+		log_limited(&limit, LOG_ERR, "node %u: the module does not give back what it wants: %s", p->node,
+			    kernel_error(d->kernel));
+	else
+		*kept = (struct kept){ .lender = p->lender_instance, .keep = keep };
 }
 
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)
@@ -125,12 +124,17 @@ void giveback_evict(struct ramsterd *d, bool on)
 	ramsterd_tick_soon(d);
 }
 
+void giveback_keep(struct ramsterd *d)
+{
+	for (unsigned int i = 0; i < d->view.peers_len; i++)
+		if (d->view.peers[i].node < R2NET_MAX_NODES && d->view.peers[i].state != RAMSTER_PEER_DEAD)
+			set_keep(d, &d->view.peers[i]);
+}
+
 void giveback_tend(struct peer *peer)
 {
-	if (!peer_is_usable(peer))
-		return;
-	set_keep(peer);
-	return_revoked(peer);
+	if (peer->state == PEER_UP)
+		return_revoked(peer);
 }
 
 void giveback_tick(struct ramsterd *d)

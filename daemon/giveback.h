@@ -7,11 +7,21 @@
 #define _RAMSTER_GIVEBACK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/ramster.pb-c.h"
 
 struct peer;
 struct ramsterd;
+
+/* What the module was told last of the leases of a node's lender. */
+struct kept {
+	uint64_t lender; /* 0: nothing */
+	uint32_t keep;
+};
+
+/* Each second, and when that changes: tells the module how many leases may stay. Its view is fresh. */
+void giveback_keep(struct ramsterd *d);
 
 /* Each second, and when a lease was emptied: returns what the donor wants back. The module's view is fresh. */
 void giveback_tend(struct peer *peer);

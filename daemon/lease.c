@@ -455,6 +455,7 @@ void lease_tick(struct ramsterd *d)
 
 	if (!d->view.instance)
 		return;
+	giveback_keep(d);
 	for_each_peer(d, peer) tend(peer);
 	if (d->view.need && !d->evict)
 		borrow_more(d);
@@ -487,6 +488,7 @@ void lease_restart(struct ramsterd *d)
 		giveback_forget(peer);
 		lease_reset(peer);
 	}
+	memset(d->kept, 0, sizeof(d->kept));
 	d->spare_ticks = 0;
 }
 

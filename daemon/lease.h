@@ -33,8 +33,6 @@ struct borrow {
 	uint64_t
 		revoke_lender; /* of whose leases @keep may stay, whether or not it is offered by now; 0: nothing was told */
 	uint32_t keep;
-	uint64_t keep_lender; /* whose leases the module was told to keep @kept of; 0: it was told nothing */
-	uint32_t kept;
 	/* Granted and waiting for the link. */
 	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];
 	unsigned int granted_len;

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "daemon/conf.h"
+#include "daemon/giveback.h"
 #include "daemon/kernel.h"
 #include "daemon/number.h"
 #include "daemon/repatriate.h"
@@ -55,6 +56,7 @@ struct ramsterd {
 	struct repatriate repatriate;
 	struct watch watch;
 	bool evict; /* giveback.c: all pages are to come home */
+	struct kept kept[R2NET_MAX_NODES]; /* giveback.c, by node */
 	unsigned int spare_ticks; /* giveback.c: for how long there has been too much remote space */
 	struct number numbers; /* of data connections */
 	uint64_t sessions; /* control connections that came up */

@@ -40,6 +40,10 @@ void log_print(int priority, const char *format, ...)
 {
 }
 
+void log_limited(struct log_limit *limit, int priority, const char *format, ...)
+{
+}
+
 void ramsterd_tick_soon(struct ramsterd *daemon)
 {
 }
@@ -108,6 +112,7 @@ uint32_t lease_random(void *ctx)
 static void tick_after(uint64_t ms)
 {
 	now_ms += ms;
+	giveback_keep(&d);
 	giveback_tend(&donor);
 	giveback_tick(&d);
 }
@@ -190,12 +195,46 @@ static void test_new_lender_is_not_revoked(void **state)
 	assert_int_equal(kept, ALL);
 }
 
+/* Without quorum, say. */
+static void test_no_member(void **state)
+{
+	donor.member = false;
+	hear_revoke(OWNER, OLD, 5);
+	module_peer.leaving = empty = 3;
+	tick_after(10);
+	assert_int_equal(kept, 5);
+	assert_int_equal(returned, 3);
+}
+
+/* Pages come home from a node that is down, and from one that is not configured any more. */
+static void test_evict_needs_nobody(void **state)
+{
+	donor.state = PEER_IDLE;
+	donor.member = false;
+	giveback_evict(&d, true);
+	tick_after(10);
+	assert_int_equal(kept, 0);
+	giveback_evict(&d, false);
+	d.peers[1] = NULL;
+	tick_after(10);
+	assert_int_equal(kept, ALL);
+	giveback_evict(&d, true);
+	tick_after(10);
+	assert_int_equal(kept, 0);
+	module_peer.state = RAMSTER_PEER_DEAD;
+	giveback_evict(&d, false);
+	tick_after(10);
+	assert_int_equal(keeps, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_revoke, setup),
 		cmocka_unit_test_setup(test_revoke_before_the_offer, setup),
 		cmocka_unit_test_setup(test_new_lender_is_not_revoked, setup),
+		cmocka_unit_test_setup(test_no_member, setup),
+		cmocka_unit_test_setup(test_evict_needs_nobody, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
