@@ -12,8 +12,9 @@
 
 #define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
 #define SPARE_MIN (64ULL << 20) /* free remote space always kept */
-#define SPARE_TICKS 30 /* with too much of it, before some is given back */
-#define RETURN_MAX 4 /* extents given back a tick, so that donors take turns */
+#define SPARE_SECONDS 30 /* with too much of it, before some is given back */
+#define RETURN_MAX 4 /* extents given back a second, so that donors take turns */
+#define REVOKED_MAX 1024 /* leases that a donor wants back, given back a second: it bounds what it has to do */
 
 /* Free remote space that is worth keeping: shares of what is used and of the module's own low-water mark. */
 static uint64_t spare_wanted(uint64_t used)
@@ -63,7 +64,12 @@ static void return_revoked(struct peer *peer)
 {
 	const struct kernel_peer *p = kernel_view_peer(&peer->d->view, peer->node.number, peer->offer.lender_instance);
 	unsigned int left = p ? p->leaving : 0, count, returned = 0, len;
+	struct borrow *b = &peer->borrow;
 
+	if (ramsterd_second(peer->d, &b->returned_ms))
+		b->returned = 0;
+	if (left > REVOKED_MAX - b->returned)
+		left = REVOKED_MAX - b->returned;
 	while (left) {
 		count = left < RAMSTER_NL_MAX_LEASES ? left : RAMSTER_NL_MAX_LEASES;
 		len = return_leases(peer, count);
@@ -72,9 +78,9 @@ static void return_revoked(struct peer *peer)
 		if (len < count)
 			break;
 	}
+	b->returned += returned;
 	if (returned)
-		log_debug("%s: gave back %u of the %u leases that it wants", peer->node.name, returned,
-			  returned + left);
+		log_debug("%s: gave back %u of the %u leases that it wants", peer->node.name, returned, p->leaving);
 }
 
 /* Tells the module how many leases of a lender may stay, whether or not its node is up, a member, or configured still. */
@@ -143,6 +149,8 @@ void giveback_tick(struct ramsterd *d)
 	unsigned int len;
 	struct peer *peer;
 
+	if (!ramsterd_second(d, &d->spare_ms))
+		return;
 	for (unsigned int i = 0; i < d->view.peers_len; i++) {
 		if (d->view.peers[i].state == RAMSTER_PEER_DEAD)
 			continue;
@@ -151,10 +159,10 @@ void giveback_tick(struct ramsterd *d)
 	}
 	spare = spare_wanted(used);
 	if (d->view.need || space - used < spare + d->conf->extent_size) {
-		d->spare_ticks = 0;
+		d->spare_seconds = 0;
 		return;
 	}
-	if (++d->spare_ticks < SPARE_TICKS)
+	if (++d->spare_seconds < SPARE_SECONDS)
 		return;
 	count = (space - used - spare) / d->conf->extent_size;
 	peer = relieved(d);

@@ -26,7 +26,7 @@ void giveback_keep(struct ramsterd *d);
 /* Each second, and when a lease was emptied: returns what the donor wants back. The module's view is fresh. */
 void giveback_tend(struct peer *peer);
 
-/* Each second: returns some of what has been too much for a while. */
+/* Each tick; a second counts once: returns some of what has been too much for a while. */
 void giveback_tick(struct ramsterd *d);
 
 /* The donor says how many leases of a lender of its may stay. That may come before the donor offers that lender, or after. */

@@ -489,7 +489,7 @@ void lease_restart(struct ramsterd *d)
 		lease_reset(peer);
 	}
 	memset(d->kept, 0, sizeof(d->kept));
-	d->spare_ticks = 0;
+	d->spare_seconds = 0;
 }
 
 void lease_reset(struct peer *peer)

@@ -33,6 +33,8 @@ struct borrow {
 	uint64_t
 		revoke_lender; /* of whose leases @keep may stay, whether or not it is offered by now; 0: nothing was told */
 	uint32_t keep;
+	unsigned int returned; /* of what it wants back, in the second that began at @returned_ms */
+	uint64_t returned_ms;
 	/* Granted and waiting for the link. */
 	struct ramster_nl_lease granted[RAMSTER_NL_MAX_LEASES];
 	unsigned int granted_len;

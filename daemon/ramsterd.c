@@ -131,6 +131,16 @@ static void on_tick(uv_timer_t *timer)
 	watch_tick(d);
 }
 
+bool ramsterd_second(const struct ramsterd *d, uint64_t *at_ms)
+{
+	uint64_t now = uv_now(d->loop);
+
+	if (*at_ms && now - *at_ms < TICK_MS)
+		return false;
+	*at_ms = now;
+	return true;
+}
+
 void ramsterd_tick_soon(struct ramsterd *d)
 {
 	if (d->soon)

@@ -57,7 +57,8 @@ struct ramsterd {
 	struct watch watch;
 	bool evict; /* giveback.c: all pages are to come home */
 	struct kept kept[R2NET_MAX_NODES]; /* giveback.c, by node */
-	unsigned int spare_ticks; /* giveback.c: for how long there has been too much remote space */
+	unsigned int spare_seconds; /* giveback.c: for how long there has been too much remote space */
+	uint64_t spare_ms; /* of its last second */
 	struct number numbers; /* of data connections */
 	uint64_t sessions; /* control connections that came up */
 	uint64_t control_malformed; /* control connections ended by a malformed frame; since start */
@@ -66,6 +67,9 @@ struct ramsterd {
 
 /* Runs the tick soon instead of at its next second. */
 void ramsterd_tick_soon(struct ramsterd *d);
+
+/* For what counts seconds: whether one has passed since the last that did, which is set to now then. @at_ms: 0 at first. */
+bool ramsterd_second(const struct ramsterd *d, uint64_t *at_ms);
 
 /* Reads the module's state and acts on its coming and going. */
 void ramsterd_read_kernel(struct ramsterd *d);

@@ -16,9 +16,9 @@ uint32_t repatriate_decide(struct repatriate *r, uint64_t stores, uint64_t remot
 
 	r->stores = stores;
 	r->calm = calm ? r->calm + 1 : 0;
-	if (r->calm <= REPATRIATE_CALM_TICKS || !remote)
+	if (r->calm <= REPATRIATE_CALM_SECONDS || !remote)
 		return 0;
-	if (r->calm == REPATRIATE_CALM_TICKS + 1)
+	if (r->calm == REPATRIATE_CALM_SECONDS + 1)
 		log_debug("there is memory to spare: %llu remote pages come home", (unsigned long long)remote);
 	if (pages < REPATRIATE_PAGES_MIN)
 		pages = REPATRIATE_PAGES_MIN;
@@ -30,7 +30,7 @@ void repatriate_tick(struct ramsterd *d)
 	uint64_t total = 0, available = 0;
 	uint32_t pages;
 
-	if (!d->view.instance)
+	if (!d->view.instance || !ramsterd_second(d, &d->repatriate.at_ms))
 		return;
 	lend_read_memory(&total, &available);
 	pages = repatriate_decide(&d->repatriate, kernel_view_counter(&d->view, "stores"),

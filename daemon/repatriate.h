@@ -10,17 +10,18 @@
 
 struct ramsterd;
 
-#define REPATRIATE_CALM_TICKS 10
-#define REPATRIATE_PAGES_MIN 256 /* asked for in a tick */
-#define REPATRIATE_SHARE 32 /* of the remote pages in a tick, if that is more */
+#define REPATRIATE_CALM_SECONDS 10
+#define REPATRIATE_PAGES_MIN 256 /* asked for in a second */
+#define REPATRIATE_SHARE 32 /* of the remote pages in a second, if that is more */
 
 struct repatriate {
-	uint64_t stores; /* of the module, at the last tick */
-	unsigned int calm; /* ticks without a store and with memory to spare */
+	uint64_t stores; /* of the module, a second ago */
+	unsigned int calm; /* seconds without a store and with memory to spare */
+	uint64_t at_ms; /* of the last of them */
 };
 
 /**
- * repatriate_decide - how many pages to bring home now. Pure; one call a tick
+ * repatriate_decide - how many pages to bring home now. Pure; one call a second
  * @stores: the module's counter of that name
  * @remote: remote pages
  * @total, @available: memory of the node, bytes
@@ -29,7 +30,7 @@ struct repatriate {
  */
 uint32_t repatriate_decide(struct repatriate *r, uint64_t stores, uint64_t remote, uint64_t total, uint64_t available);
 
-/* Each second. The module's view is fresh. */
+/* Each tick; a second counts once. The module's view is fresh. */
 void repatriate_tick(struct ramsterd *d);
 
 #endif

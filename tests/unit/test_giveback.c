@@ -48,6 +48,15 @@ void ramsterd_tick_soon(struct ramsterd *daemon)
 {
 }
 
+bool ramsterd_second(const struct ramsterd *daemon, uint64_t *at_ms)
+{
+	bool passed = now_ms - *at_ms >= 1000;
+
+	if (passed)
+		*at_ms = now_ms;
+	return passed;
+}
+
 int attribute_read(const char *path, char *value, size_t len)
 {
 	return -1;
@@ -227,6 +236,32 @@ static void test_evict_needs_nobody(void **state)
 	assert_int_equal(keeps, 3);
 }
 
+/* Events bring a hundred ticks in a second, and each return is an event. */
+static void test_spare_by_seconds(void **state)
+{
+	module_peer.space = 100 * EXTENT;
+	empty = 100;
+	for (unsigned int i = 0; i < 2900; i++)
+		tick_after(10);
+	assert_int_equal(returned, 0);
+	for (unsigned int i = 0; i < 300; i++)
+		tick_after(10);
+	assert_in_range(returned, 8, 12);
+}
+
+/* A donor ends the connection of who asks too much at once. */
+static void test_many_revoked(void **state)
+{
+	hear_revoke(OWNER, OLD, 0);
+	module_peer.leaving = empty = 5000;
+	tick_after(1000);
+	tick_after(10);
+	assert_int_equal(returned, 1024);
+	for (unsigned int i = 0; i < 4; i++)
+		tick_after(1000);
+	assert_int_equal(returned, 5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +270,8 @@ int main(void)
 		cmocka_unit_test_setup(test_new_lender_is_not_revoked, setup),
 		cmocka_unit_test_setup(test_no_member, setup),
 		cmocka_unit_test_setup(test_evict_needs_nobody, setup),
+		cmocka_unit_test_setup(test_spare_by_seconds, setup),
+		cmocka_unit_test_setup(test_many_revoked, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -13,21 +14,36 @@
 
 #define TOTAL (1ULL << 30)
 
+static uint64_t now_ms = 100000;
+static unsigned int homes; /* HOME commands */
+
+bool ramsterd_second(const struct ramsterd *daemon, uint64_t *at_ms)
+{
+	bool passed = now_ms - *at_ms >= 1000;
+
+	if (passed)
+		*at_ms = now_ms;
+	return passed;
+}
+
 void log_print(int priority, const char *format, ...)
 {
 }
 
 void lend_read_memory(uint64_t *total, uint64_t *available)
 {
+	*total = TOTAL;
+	*available = TOTAL;
 }
 
 uint64_t kernel_view_counter(const struct kernel_view *view, const char *name)
 {
-	return 0;
+	return strcmp(name, "pages_remote") ? 7 : 100000;
 }
 
 int kernel_home(struct kernel *kernel, uint32_t pages)
 {
+	homes++;
 	return 0;
 }
 
@@ -49,7 +65,7 @@ static void test_after_a_while_of_calm(void **state)
 {
 	struct repatriate r = { 0 };
 
-	assert_int_equal(ticks(&r, 1 + REPATRIATE_CALM_TICKS, 7, 100000, TOTAL / 2), 0);
+	assert_int_equal(ticks(&r, 1 + REPATRIATE_CALM_SECONDS, 7, 100000, TOTAL / 2), 0);
 	assert_int_equal(ticks(&r, 1, 7, 100000, TOTAL / 2), 100000 / REPATRIATE_SHARE);
 	assert_int_equal(ticks(&r, 1, 7, 100, TOTAL / 2), REPATRIATE_PAGES_MIN);
 	assert_int_equal(ticks(&r, 1, 7, 0, TOTAL / 2), 0);
@@ -61,13 +77,26 @@ static void test_trouble(void **state)
 {
 	struct repatriate r = { 0 };
 
-	assert_true(ticks(&r, 2 + REPATRIATE_CALM_TICKS, 7, 100000, TOTAL / 2));
+	assert_true(ticks(&r, 2 + REPATRIATE_CALM_SECONDS, 7, 100000, TOTAL / 2));
 	assert_int_equal(ticks(&r, 1, 8, 100000, TOTAL / 2), 0);
-	assert_int_equal(ticks(&r, REPATRIATE_CALM_TICKS, 8, 100000, TOTAL / 2), 0);
+	assert_int_equal(ticks(&r, REPATRIATE_CALM_SECONDS, 8, 100000, TOTAL / 2), 0);
 	assert_true(ticks(&r, 1, 8, 100000, TOTAL / 2));
 	assert_int_equal(ticks(&r, 1, 8, 100000, TOTAL / 4 - 1), 0);
-	assert_int_equal(ticks(&r, REPATRIATE_CALM_TICKS, 8, 100000, TOTAL / 4), 0);
+	assert_int_equal(ticks(&r, REPATRIATE_CALM_SECONDS, 8, 100000, TOTAL / 4), 0);
 	assert_true(ticks(&r, 1, 8, 100000, TOTAL / 4));
+}
+
+/* Events bring a hundred ticks in a second; that is one second all the same. */
+static void test_seconds_not_ticks(void **state)
+{
+	struct ramsterd d = { .view.instance = 1 };
+
+	for (unsigned int i = 0; i < 1100; i++, now_ms += 10)
+		repatriate_tick(&d);
+	assert_int_equal(homes, 0);
+	for (unsigned int i = 0; i < 300; i++, now_ms += 10)
+		repatriate_tick(&d);
+	assert_int_equal(homes, 3);
 }
 
 int main(void)
@@ -75,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_after_a_while_of_calm),
 		cmocka_unit_test(test_trouble),
+		cmocka_unit_test(test_seconds_not_ticks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
