@@ -23,17 +23,22 @@ struct tool {
 	struct ramsterd *d;
 	uv_pipe_t pipe;
 	char path[108];
+	struct client *first;
 	unsigned int clients;
 };
 
 struct client {
 	struct tool *tool;
+	struct client *next, **link; /* in the tool's list */
 	struct control *control;
 };
 
 static void drop(struct client *client)
 {
 	control_close(client->control);
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
 	client->tool->clients--;
 	free(client);
 }
@@ -134,6 +139,11 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	}
 	client->tool = tool;
+	client->next = tool->first;
+	client->link = &tool->first;
+	if (client->next)
+		client->next->link = &client->next;
+	tool->first = client;
 	tool->clients++;
 	client->control = control_accept(&transport_unix, stream, FRAME_LIMIT_PEER, &events, client);
 	if (!client->control || tool->clients > TOOL_CLIENTS)
@@ -194,5 +204,7 @@ void tool_free(struct tool *tool)
 	if (!tool)
 		return;
 	unlink(tool->path);
+	while (tool->first)
+		drop(tool->first);
 	uv_close((uv_handle_t *)&tool->pipe, on_closed);
 }

@@ -18,7 +18,7 @@
  */
 struct tool *tool_new(struct ramsterd *d, const char *path);
 
-/* Stops listening and removes the socket. NULL is fine. */
+/* Stops listening, ends the connections that are there, and removes the socket. NULL is fine. */
 void tool_free(struct tool *tool);
 
 #endif

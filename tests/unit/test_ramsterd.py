@@ -831,6 +831,22 @@ def test_sigterm(two):
     assert not (two.path / "tool1").exists()
 
 
+def test_question_at_the_end(two):
+    """Who asks while it ends is not answered by what is left of it."""
+    daemon = two.processes["d1"]
+    daemon.send_signal(signal.SIGSTOP)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(f"{two.path}/tool1")
+        request = pack({16: {}})  # StatusRequest
+        s.sendall(struct.pack(">I", len(request)) + request)
+        daemon.send_signal(signal.SIGTERM)
+        daemon.send_signal(signal.SIGCONT)
+        with contextlib.suppress(ConnectionError):
+            assert s.recv(1) == b""
+    assert daemon.wait(10) == 0
+
+
 def test_second_daemon_on_one_socket(two):
     two.write_conf()
     command = [BUILD / "ramsterd", "-c", two.path / "cluster.conf", "--node", "n0", "--socket", two.path / "tool1"]
