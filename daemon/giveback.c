@@ -89,16 +89,21 @@ static void set_keep(struct ramsterd *d, const struct kernel_peer *p)
 	static struct log_limit limit = LOG_LIMIT(4, 10000);
 	const struct peer *peer = d->peers[p->node];
 	bool revoked = peer && peer->borrow.revoke_lender == p->lender_instance;
-	uint32_t keep = d->evict ? 0 : revoked ? peer->borrow.keep : UINT32_MAX;
+	uint32_t keep = d->evict || !peer ? 0 : revoked ? peer->borrow.keep : UINT32_MAX;
 	struct kept *kept = &d->kept[p->node];
 
 	if (kept->lender == p->lender_instance && kept->keep == keep)
 		return;
+	if (!peer && p->pages)
+		log_limited(
+			&limit, LOG_WARNING,
+			"node %u is not in cluster.conf, but has %llu pages of this node: they are taken away from it",
+			p->node, (unsigned long long)p->pages);
 	if (kernel_lease_keep(d->kernel, p->node, p->lender_instance, keep))
 		log_limited(&limit, LOG_ERR, "node %u: the module does not give back what it wants: %s", p->node,
 			    kernel_error(d->kernel));
 	else
-		*kept = (struct kept){ .lender = p->lender_instance, .keep = keep };
+		*kept = (struct kept){ .lender = p->lender_instance, .keep = keep, .at_ms = uv_now(d->loop) };
 }
 
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)

@@ -18,6 +18,7 @@ struct ramsterd;
 struct kept {
 	uint64_t lender; /* 0: nothing */
 	uint32_t keep;
+	uint64_t at_ms;
 };
 
 /* Each second, and when that changes: tells the module how many leases may stay. Its view is fresh. */

@@ -420,6 +420,25 @@ static bool bury(struct peer *peer)
 	return any;
 }
 
+/* The same for nodes that are not in cluster.conf: once their pages are elsewhere, or after hold_time. */
+static void bury_unknown(struct ramsterd *d)
+{
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+		const struct kept *kept = p->node < R2NET_MAX_NODES ? &d->kept[p->node] : NULL;
+
+		/* The view is younger than what was told before: nothing is sent there any more. */
+		if (!kept || d->peers[p->node] || p->state == RAMSTER_PEER_DEAD || kept->lender != p->lender_instance ||
+		    kept->keep || (p->pages && uv_now(d->loop) - kept->at_ms < d->conf->hold_time_ms))
+			continue;
+		log_print(p->pages ? LOG_ERR : LOG_INFO,
+			  "node %u is not in cluster.conf: forgotten; %llu pages are lost", p->node,
+			  (unsigned long long)p->pages);
+		if (kernel_peer_dead(d->kernel, p->node, p->lender_instance))
+			log_err("node %u: the module does not take that: %s", p->node, kernel_error(d->kernel));
+	}
+}
+
 static bool has_extents(const struct peer *peer)
 {
 	const struct kernel_peer *p;
@@ -455,6 +474,7 @@ void lease_tick(struct ramsterd *d)
 
 	if (!d->view.instance)
 		return;
+	bury_unknown(d);
 	giveback_keep(d);
 	for_each_peer(d, peer) tend(peer);
 	if (d->view.need && !d->evict)

@@ -52,14 +52,41 @@ static bool same_node(const struct conf_node *a, const struct conf_node *b)
 	       a->port == b->port;
 }
 
+/* The lender there is the same one. */
+static bool same_host(const struct conf_node *a, const struct conf_node *b)
+{
+	return a && b && !strcmp(a->name, b->name) && !strcmp(a->address, b->address);
+}
+
+/*
+ * Whether pages of this node are with one that @conf does not have, or has elsewhere: nobody would keep its leases, or the
+ * lender of another host would seem to be its new one, and they would be lost.
+ */
+static bool strands_pages(struct ramsterd *d, const struct conf *conf, const char *path)
+{
+	ramsterd_read_kernel(d);
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+		const struct conf_node *node = conf_node_by_number(d->conf, p->node);
+
+		if (p->state == RAMSTER_PEER_DEAD || !p->pages || !node ||
+		    same_host(node, conf_node_by_number(conf, p->node)))
+			continue;
+		log_err("%s: %s goes, or is another one, but has %llu pages of this node; the configuration in force "
+			"stays (ramster evict or swapoff first; if it is dead, they are given up after hold_time)",
+			path, node->name, (unsigned long long)p->pages);
+		return true;
+	}
+	return false;
+}
+
 static void remove_peer(struct ramsterd *d, unsigned int number)
 {
 	struct peer *peer = d->peers[number];
 
-	for (unsigned int i = 0; i < d->view.peers_len; i++)
-		if (d->view.peers[i].node == number && d->view.peers[i].pages)
-			log_warn("%s: still holds %llu pages of this node; they stay there", peer->node.name,
-				 (unsigned long long)d->view.peers[i].pages);
+	if (donor_held(d->donor, number))
+		log_warn("%s: has %llu MiB leased from this node; that ends when hold_time is over", peer->node.name,
+			 (unsigned long long)donor_held(d->donor, number) >> 20);
 	log_info("%s: no longer a node as it was", peer->node.name);
 	d->peers[number] = NULL;
 	peer_free(peer);
@@ -130,6 +157,10 @@ void reload(struct ramsterd *d, const char *path)
 		log_err("%s: the cluster's name, its membership or this node's number, address or port changed; the "
 			"configuration in force stays (restart ramsterd for that)",
 			path);
+		free(conf);
+		return;
+	}
+	if (strands_pages(d, conf, path)) {
 		free(conf);
 		return;
 	}

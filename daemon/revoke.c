@@ -144,20 +144,21 @@ static void tell(struct revoke *revoke, struct peer *peer)
 static void complain(struct revoke *revoke)
 {
 	uint64_t now_ms = uv_now(revoke->d->loop);
-	struct peer *peer;
 
 	if (!revoke->since_ms)
 		revoke->since_ms = now_ms;
 	if (revoke->late || now_ms - revoke->since_ms < DEADLINE_MS)
 		return;
 	revoke->late = true;
-	for_each_peer(revoke->d, peer)
-	{
-		const struct lent_to *owner = &revoke->owners[peer->node.number];
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
+		const struct lent_to *owner = &revoke->owners[i];
+		const struct peer *peer = revoke->d->peers[i];
 
 		if (owner->leases > owner->keep)
-			log_warn("%s: did not give %u of %u leases back within %d s; the kernel swaps them if it must",
-				 peer->node.name, owner->leases - owner->keep, owner->leases, DEADLINE_MS / 1000);
+			log_warn("%s (node %u): did not give %u of %u leases back within %d s; the kernel swaps them "
+				 "if it must",
+				 peer ? peer->node.name : "not in cluster.conf", i, owner->leases - owner->keep,
+				 owner->leases, DEADLINE_MS / 1000);
 	}
 }
 

@@ -188,12 +188,24 @@ static void judge_nodes(struct status *s)
 	}
 }
 
+static void judge_unknown(struct status *s, const struct ramsterd *d)
+{
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+
+		if (p->state != RAMSTER_PEER_DEAD && p->pages && !conf_node_by_number(d->conf, p->node))
+			complain(s, "%" PRIu64 " pages are on node %u, which is not in cluster.conf", p->pages,
+				 p->node);
+	}
+}
+
 static void judge(struct status *s, struct ramsterd *d)
 {
 	uint64_t lost = kernel_view_counter(&d->view, "pages_lost");
 	bool donor = false;
 
 	judge_nodes(s);
+	judge_unknown(s, d);
 	for (size_t i = 0; i < s->message.n_nodes; i++)
 		donor |= !s->nodes[i].local && s->nodes[i].member && s->nodes[i].free >= d->conf->extent_size;
 	if (kernel_view_counter(&d->view, "pages_missing_copy"))

@@ -36,6 +36,7 @@ static unsigned int tried_soon;
 static int admit_error;
 static unsigned int module_has; /* leases, extents 1 ... of donor 0 */
 static unsigned int added; /* leases that it was given */
+static unsigned int deaths; /* of lenders, that it was told of */
 
 /* ---- What lease.c calls ---- */
 
@@ -151,6 +152,7 @@ bool peer_is_usable(const struct peer *peer)
 
 int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance)
 {
+	deaths++;
 	return 0;
 }
 
@@ -231,6 +233,8 @@ static int setup(void **state)
 	admit_error = 0;
 	module_has = 0;
 	added = 0;
+	deaths = 0;
+	conf.hold_time_ms = 60000;
 	conf.extent_size = EXTENT;
 	d.conf = &conf;
 	d.view.instance = 1;
@@ -393,6 +397,30 @@ static void test_many_lost_come_back_in_parts(void **state)
 	}
 }
 
+/* It is forgotten when nothing is left there, as the module says after it was told to keep nothing; or after hold_time. */
+static void test_node_that_is_not_configured(void **state)
+{
+	struct kernel_peer unknown = { .node = 5, .lender_instance = 105, .state = RAMSTER_PEER_UP, .pages = 3 };
+
+	d.view.peers = &unknown;
+	d.view.peers_len = 1;
+	tick_after(1000);
+	assert_int_equal(deaths, 0);
+	d.kept[5] = (struct kept){ .lender = 105, .keep = 0, .at_ms = now_ms };
+	tick_after(1000);
+	assert_int_equal(deaths, 0);
+	unknown.pages = 0;
+	tick_after(1000);
+	assert_int_equal(deaths, 1);
+	unknown.pages = 3;
+	tick_after(58000);
+	assert_int_equal(deaths, 2);
+	unknown.lender_instance = 106;
+	tick_after(1000);
+	assert_int_equal(deaths, 2);
+	d.view.peers_len = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconcile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_lost_come_back_in_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_node_that_is_not_configured, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
