@@ -11,9 +11,10 @@
 #include "daemon/peer.h"
 #include "daemon/revoke.h"
 
+/* Whether it is a member does not matter: without quorum nobody is. */
 static bool lends(const struct peer *peer)
 {
-	return peer_is_usable(peer) && peer->offer.lender_instance && !peer->offer.draining && !peer->offer.borrowing;
+	return peer->state == PEER_UP && peer->offer.lender_instance && !peer->offer.draining && !peer->offer.borrowing;
 }
 
 /* Whether somebody else than this node (NULL: than the local one) could take what it holds. */
@@ -43,7 +44,7 @@ static void send_drain(struct peer *peer, bool on)
 static void check_drain(struct ramsterd *d, const Ramster__EmptyRequest *request, const struct peer *peer,
 			char error[EMPTY_ERROR_LEN])
 {
-	if (peer && !peer_is_usable(peer))
+	if (peer && peer->state != PEER_UP)
 		snprintf(error, EMPTY_ERROR_LEN, "%s is not up (%.120s): run this on the node itself", request->node,
 			 peer->reason);
 	else if (request->action == RAMSTER__EMPTY_REQUEST__ACTION__START && !request->force && !has_others(d, peer))
@@ -64,7 +65,7 @@ static void drain(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 	if (!node)
 		snprintf(error, EMPTY_ERROR_LEN, "no node is named \"%.64s\" (expected one of `ramster nodes`)",
 			 request->node);
-	else
+	else if (request->action != RAMSTER__EMPTY_REQUEST__ACTION__LOOK)
 		check_drain(d, request, peer, error);
 	if (*error)
 		return;

@@ -774,6 +774,42 @@ def test_drain_while_the_lender_hangs(two, where):
     assert two.tool(where, "drain", "--cancel", "n1").returncode == 0
 
 
+def test_drain_while_its_daemon_restarts(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(4)
+    wait_for("it is told", lambda: two.node(2, 1)["lent"] == 16 * MIB)
+    drain = two.start_tool(2, "drain", "n1")
+    read_until(drain, "n1: 16.0 MiB left")
+    assert two.stop("d1", signal.SIGKILL) == -signal.SIGKILL
+    read_until(drain, "not known what is left")
+    refused = two.tool(2, "drain", "--cancel", "n1")
+    assert refused.returncode == 2 and re.search(r"n1 is not up \(.+\): run this on the node itself", refused.stderr)
+    two.start_daemon(1)
+    read_until(drain, "16.0 MiB left")
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    assert owner.expect(REVOKE).get(3, [0]) == [0]
+    owner.give_back(grant, grant[2])
+    read_until(drain, " 0 B left")
+    assert drain.wait(10) == 0
+    assert two.tool(2, "drain", "--cancel", "n1").returncode == 0
+
+
+@pytest.mark.skipif(os.path.exists("/run/corosync.pid"), reason="this machine runs a corosync")
+def test_drain_without_quorum(cluster):
+    """Neither end of a drain needs membership. There is no corosync here, so nobody is a member."""
+    cluster.write_conf(more="\tmembership = corosync\n", first=1)
+    for i in (1, 2):
+        cluster.start_lender(i)
+        cluster.start_daemon(i)
+    wait_for("both are connected", lambda: (cluster.node(1, 1) or {}).get("control") == "up")
+    assert cluster.tool(1, "drain", "--no-wait", "--force", "n2").returncode == 0
+    wait_for("it is drained", lambda: cluster.node(2, 1)["draining"])
+    assert cluster.tool(1, "drain", "--cancel", "n2").returncode == 0
+    wait_for("it is drained no more", lambda: not cluster.node(2, 1)["draining"])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_only_root_may_set(two, monkeypatch):
     monkeypatch.chdir(two.path)
