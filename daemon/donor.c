@@ -387,7 +387,8 @@ static void judge(struct donor *donor, const struct lender_lease *lease)
 		expel(donor, lease->owner, lease->instance, "it says that it has no module any more");
 	else if (owner->instance && owner->instance != lease->instance)
 		expel(donor, lease->owner, lease->instance, "it came back as a new one");
-	else if (uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
+	else if (!(peer && peer->state == PEER_UP) &&
+		 uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
 		expel(donor, lease->owner, lease->instance, "it was away for hold_time");
 }
 

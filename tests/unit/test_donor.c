@@ -33,6 +33,8 @@ static struct conf conf = { .quota = CONF_NO_QUOTA };
 static struct ramsterd d = { .self = &self, .conf = &conf };
 static struct peer peers[2];
 static bool draining;
+static uint64_t now_ms;
+static unsigned int expelled; /* EXPEL that the lender was asked */
 static unsigned int full; /* grants with FULL that were sent */
 static unsigned int released; /* leases that the lender was told to end */
 
@@ -40,7 +42,7 @@ static unsigned int released; /* leases that the lender was told to end */
 
 uint64_t uv_now(const uv_loop_t *loop)
 {
-	return 0;
+	return now_ms;
 }
 
 void log_print(int priority, const char *format, ...)
@@ -95,6 +97,7 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 	assert_true(calls_len < CALLS);
 	if (request->command == LENDER_RELEASE)
 		released += request->count;
+	expelled += request->command == LENDER_EXPEL;
 	calls[calls_len++] = (struct call){ .reply = reply, .ctx = ctx };
 	return 0;
 }
@@ -105,6 +108,9 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 static void answer_with(int error, unsigned int count)
 {
 	struct lender_reply reply = { .status = lender, .count = count };
+
+	for (unsigned int i = 0; i < count; i++)
+		reply.leases[i] = (struct lender_lease){ .size = R2NET_EXTENT_MIN, .owner = 0, .instance = 10 };
 
 	while (calls_len) {
 		const struct call *call = &calls[--calls_len];
@@ -159,7 +165,9 @@ static int setup(void **state)
 		d.peers[i] = &peers[i];
 	}
 	draining = false;
-	full = released = 0;
+	full = released = expelled = 0;
+	now_ms = 0;
+	conf.hold_time_ms = 60000;
 	d.donor = donor_new(&d);
 	return d.donor ? 0 : -1;
 }
@@ -233,6 +241,19 @@ static void test_drain_overtakes_a_lease(void **state)
 	assert_int_equal(released, 3);
 }
 
+/* After a standstill of this node the owner may be back before it is next seen to be up. */
+static void test_back_in_time(void **state)
+{
+	donor_lender_came(d.donor);
+	now_ms = 60000;
+	answer_with(0, 3);
+	assert_int_equal(expelled, 0);
+	peers[0].state = PEER_IDLE;
+	donor_lender_came(d.donor);
+	answer_with(0, 3);
+	assert_int_equal(expelled, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_empty_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_back_in_time, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
