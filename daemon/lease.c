@@ -121,14 +121,16 @@ static int compare(const void *left, const void *right)
 /* The donor's list is whole: gives back what the module does not know of. */
 static void reconcile(struct peer *peer, uint64_t lender_instance)
 {
+	static struct log_limit limit = LOG_LIMIT(2, 60000), given = LOG_LIMIT(10, 1000);
 	struct kernel_lease *ours, wanted = { .node = peer->node.number, .lender_instance = lender_instance };
 	struct ramster_nl_lease lost[RAMSTER_NL_MAX_LEASES] = { 0 };
 	struct borrow *b = &peer->borrow;
 	unsigned int count = 0, total = 0, len;
 
 	if (kernel_lease_get(peer->d->kernel, &ours, &len)) {
-		log_err("cannot read the module's leases: %s", kernel_error(peer->d->kernel));
-		return; /* asked for again at the next tick */
+		log_limited(&limit, LOG_ERR, "cannot read the module's leases: %s", kernel_error(peer->d->kernel));
+		b->list_at_ms = uv_now(peer->d->loop) + REST_MS;
+		return;
 	}
 	if (len)
 		qsort(ours, len, sizeof(*ours), compare);
@@ -147,7 +149,8 @@ static void reconcile(struct peer *peer, uint64_t lender_instance)
 	}
 	lease_send_return(peer, lender_instance, lost, count);
 	if (total)
-		log_info("%s: gave back %u leases that the module does not know of", peer->node.name, total);
+		log_limited(&given, LOG_INFO, "%s: gave back %u leases that the module does not know of",
+			    peer->node.name, total);
 	if (total == LOST_MAX)
 		b->listed = false; /* there may be more */
 	free(ours);
@@ -176,6 +179,8 @@ const char *lease_on_list(struct peer *peer, const Ramster__LeaseList *list)
 	b->listing = false;
 	if (list->lender_instance)
 		reconcile(peer, list->lender_instance);
+	if (list->lender_instance != peer->offer.lender_instance)
+		b->list_at_ms = uv_now(peer->d->loop) + REST_MS;
 	free(b->found);
 	b->found = NULL;
 	b->found_len = 0;
@@ -462,10 +467,12 @@ static void tend(struct peer *peer)
 	if (!peer_is_usable(peer) || !peer->offer.lender_instance || b->listing || b->asking)
 		return;
 	/* What is granted and not yet the module's would look lost. */
-	if (!b->granted_len && (!b->listed || b->listed_lender != peer->offer.lender_instance))
-		send_list_request(peer);
-	else if (token_wanted && uv_now(peer->d->loop) >= b->rest_until_ms)
+	if (!b->granted_len && (!b->listed || b->listed_lender != peer->offer.lender_instance)) {
+		if (uv_now(peer->d->loop) >= b->list_at_ms)
+			send_list_request(peer);
+	} else if (token_wanted && uv_now(peer->d->loop) >= b->rest_until_ms) {
 		send_request(peer, 0);
+	}
 }
 
 void lease_tick(struct ramsterd *d)

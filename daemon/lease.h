@@ -23,6 +23,7 @@ struct borrow {
 	uint64_t listed_lender;
 	struct ramster_nl_lease *found; /* leases of the list so far */
 	unsigned int found_len;
+	uint64_t list_at_ms; /* its list could not be used: not to be asked for before */
 	bool asking; /* LeaseRequest is open */
 	unsigned int asked; /* extents that it asks for */
 	uint32_t asked_size; /* bytes of each */

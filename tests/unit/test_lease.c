@@ -33,7 +33,7 @@ static struct sent sent[DONORS];
 static uint64_t now_ms;
 static bool link_is_ready, token_wanted;
 static unsigned int tried_soon;
-static int admit_error;
+static int admit_error, get_error;
 static unsigned int module_has; /* leases, extents 1 ... of donor 0 */
 static unsigned int added; /* leases that it was given */
 static unsigned int deaths; /* of lenders, that it was told of */
@@ -46,6 +46,10 @@ uint64_t uv_now(const uv_loop_t *loop)
 }
 
 void log_print(int priority, const char *format, ...)
+{
+}
+
+void log_limited(struct log_limit *limit, int priority, const char *format, ...)
 {
 }
 
@@ -118,6 +122,8 @@ int kernel_lease_add(struct kernel *kernel, uint32_t node, uint64_t lender_insta
 /* In no order, and with leases of another lender and of another node among them. */
 int kernel_lease_get(struct kernel *kernel, struct kernel_lease **leases, unsigned int *len)
 {
+	if (get_error)
+		return get_error;
 	*len = 3 * module_has;
 	*leases = *len ? calloc(*len, sizeof(**leases)) : NULL;
 	for (unsigned int i = 0; i < *len; i++)
@@ -230,7 +236,7 @@ static int setup(void **state)
 	link_is_ready = true;
 	token_wanted = false;
 	tried_soon = 0;
-	admit_error = 0;
+	admit_error = get_error = 0;
 	module_has = 0;
 	added = 0;
 	deaths = 0;
@@ -356,6 +362,28 @@ static void ask_for_list(struct peer *peer)
 	tick_after(1000);
 }
 
+/* A list that cannot be used is asked for again, but not with every event. */
+static void test_useless_list(void **state)
+{
+	Ramster__LeaseList nobody = RAMSTER__LEASE_LIST__INIT;
+
+	nobody.last = true;
+	ask_for_list(&peers[0]);
+	get_error = -ENOMEM;
+	hear_list(&peers[0], 1, 8, true);
+	tick_after(10);
+	assert_int_equal(sent[0].lists, 1);
+	tick_after(2000);
+	assert_int_equal(sent[0].lists, 2);
+	assert_null(lease_on_list(&peers[0], &nobody)); /* of no lender, though one is offered */
+	tick_after(10);
+	assert_int_equal(sent[0].lists, 2);
+	get_error = 0;
+	tick_after(2000);
+	hear_list(&peers[0], 1, 8, true);
+	assert_int_equal(sent[0].returned, 8);
+}
+
 static void test_list_without_end(void **state)
 {
 	unsigned int parts = 0;
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_token_alone_keeps_the_grant, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lender_that_was_away_is_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waiting_grant_is_not_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_useless_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconcile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_lost_come_back_in_parts, setup, teardown),
