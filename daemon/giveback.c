@@ -108,14 +108,15 @@ static void set_keep(struct ramsterd *d, const struct kernel_peer *p)
 
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)
 {
+	static struct log_limit limit = LOG_LIMIT(10, 5000);
 	struct borrow *b = &peer->borrow;
 
 	if (revoke->owner_instance != peer->d->view.instance)
 		return; /* those leases are over */
 	if (revoke->keep != UINT32_MAX)
-		log_info("%s: wants all but %u leases back", peer->node.name, revoke->keep);
+		log_limited(&limit, LOG_INFO, "%s: wants all but %u leases back", peer->node.name, revoke->keep);
 	else if (b->revoke_lender && b->keep != UINT32_MAX)
-		log_info("%s: wants no more leases back", peer->node.name);
+		log_limited(&limit, LOG_INFO, "%s: wants no more leases back", peer->node.name);
 	b->revoke_lender = revoke->lender_instance;
 	b->keep = revoke->keep;
 	ramsterd_tick_soon(peer->d);

@@ -59,9 +59,12 @@ static void remember(const char *path, bool drain)
 
 void revoke_drain(struct revoke *revoke, bool on)
 {
+	static struct log_limit limit = LOG_LIMIT(10, 5000); /* any node may say it */
+
 	if (on == revoke->drain)
 		return;
-	log_info(on ? "this node is being drained: everything lent is wanted back" : "this node is drained no more");
+	log_limited(&limit, LOG_INFO, "%s",
+		    on ? "this node is being drained: everything lent is wanted back" : "this node is drained no more");
 	revoke->drain = on;
 	remember(revoke->d->drain_path, on);
 	ramsterd_tick_soon(revoke->d);

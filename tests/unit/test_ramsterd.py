@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 # Members of Message, by their numbers in ramster.proto.
 HELLO, REFUSE, PING, ADVERTISE, REQUEST, GRANT, RETURN, LIST, LEASES = range(1, 10)
-REVOKE = 10
+REVOKE, DRAIN = 10, 11
 
 
 def varint(n):
@@ -794,6 +794,17 @@ def test_drain_while_its_daemon_restarts(two):
     read_until(drain, " 0 B left")
     assert drain.wait(10) == 0
     assert two.tool(2, "drain", "--cancel", "n1").returncode == 0
+
+
+def test_flood_of_drains(two):
+    """What a peer says again and again does not fill the log."""
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    for i in range(1000):
+        owner.send({DRAIN: {1: 1 - i % 2}})
+    owner.leases()
+    assert two.log("d1").count("drained") < 30
+    assert not two.node(1, 1)["draining"]
 
 
 @pytest.mark.skipif(os.path.exists("/run/corosync.pid"), reason="this machine runs a corosync")
