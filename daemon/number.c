@@ -15,6 +15,7 @@
 #include "daemon/number.h"
 
 #define BLOCK 64
+#define MIDDLE (1ULL << 31)
 
 static uint32_t remembered(const char *path, uint64_t instance)
 {
@@ -30,13 +31,18 @@ static uint32_t remembered(const char *path, uint64_t instance)
 	return next;
 }
 
-/* Hundredths of a second since boot: more than any daemon before us can have used. */
+/*
+ * Hundredths of a second since boot: more than any daemon before us can have used. From the middle on it rises more slowly,
+ * so that it does not begin anew for ten years.
+ */
 static uint32_t by_time(void)
 {
 	struct timespec now;
+	uint64_t ticks;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 100 + now.tv_nsec / 10000000;
+	ticks = now.tv_sec * 100ULL + now.tv_nsec / 10000000;
+	return ticks < MIDDLE ? ticks : MIDDLE + (ticks - MIDDLE) / 16;
 }
 
 static int remember(const char *path, const struct number *number)

@@ -8,13 +8,23 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "daemon/number.h"
 
+#define DAY 86400
+
 static char path[64];
+static time_t uptime = 5000; /* seconds */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	*now = (struct timespec){ .tv_sec = uptime };
+	return 0;
+}
 
 static int setup(void **state)
 {
@@ -76,6 +86,21 @@ static void test_garbage(void **state)
 	assert_true(number_next(&number, path, 7, 41) > 41);
 }
 
+/* Without the file, daemons that are started ever later do not begin where one before them was. */
+static void test_years_by_the_clock(void **state)
+{
+	uint32_t last = 0, now;
+
+	for (uptime = DAY; uptime < 3650LL * DAY; uptime += DAY) {
+		struct number number = { 0 };
+
+		unlink(path);
+		now = number_next(&number, path, 7, 0);
+		assert_true(now > last);
+		last = now;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +108,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_years_by_the_clock, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
