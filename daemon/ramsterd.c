@@ -29,6 +29,7 @@
 #include "daemon/membership.h"
 #include "daemon/peer.h"
 #include "daemon/ramsterd.h"
+#include "daemon/release.h"
 #include "daemon/reload.h"
 #include "daemon/reserve.h"
 #include "daemon/revoke.h"
@@ -406,32 +407,6 @@ static int check(const char *path)
 	return ret ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
-/* Makes the module forget peers and nodes. A daemon that runs may go on; it acts again when the module is loaded. */
-static int release(void)
-{
-	struct kernel *kernel = kernel_new(uv_default_loop(), NULL, NULL);
-	struct kernel_view view = { 0 };
-	uint64_t pages = 0;
-	int ret = kernel ? kernel_view_read(kernel, &view) : -ENOMEM;
-
-	if (ret && ret != -ENOENT)
-		log_err("the module does not answer: %s", strerror(-ret));
-	for (unsigned int i = 0; i < view.peers_len; i++)
-		pages += view.peers[i].pages;
-	if (pages) {
-		log_err("%llu pages are with peers: swapoff first", (unsigned long long)pages);
-		ret = -EBUSY;
-	}
-	for (unsigned int i = 0; !ret && i < view.peers_len; i++)
-		if (view.peers[i].state != RAMSTER_PEER_DEAD)
-			kernel_peer_dead(kernel, view.peers[i].node, view.peers[i].lender_instance);
-	if (!ret)
-		ret = configfs_clear();
-	kernel_view_clear(&view);
-	kernel_free(kernel);
-	return ret && ret != -ENOENT ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
 	struct options options = { .conf = CONF_PATH, .lender = SIDEDOOR_PATH, .socket = TOOL_PATH };
@@ -445,7 +420,7 @@ int main(int argc, char **argv)
 	if (options.check)
 		return check(options.conf);
 	if (options.release)
-		return release();
+		return release() ? EXIT_FAILURE : EXIT_SUCCESS;
 	d.conf_path = options.conf;
 	d.node_name = options.node;
 	conf = reload_load(options.conf, options.node, &d.self, error);

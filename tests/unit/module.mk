@@ -30,7 +30,7 @@ $(shim_users): CPPFLAGS += $(SHIM_CPPFLAGS)
 $(shim_users): WARN += $(SHIM_WARN)
 
 # ramsterd's dealings, each over a clock and neighbours of the test's own.
-dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate reload)
+dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload)
 UNIT_TESTS += $(dealing_tests)
 $(dealing_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 $(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o daemon/conf.o \
@@ -39,6 +39,7 @@ $(B)/tests/unit/test_lease: $(addprefix $(B)/,tests/unit/test_lease.o daemon/lea
 	daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_giveback: $(addprefix $(B)/,tests/unit/test_giveback.o daemon/giveback.o daemon/placement.o)
 $(B)/tests/unit/test_revoke: $(addprefix $(B)/,tests/unit/test_revoke.o daemon/revoke.o)
+$(B)/tests/unit/test_release: $(addprefix $(B)/,tests/unit/test_release.o daemon/release.o)
 $(B)/tests/unit/test_reload: $(addprefix $(B)/,tests/unit/test_reload.o daemon/reload.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_repatriate: $(addprefix $(B)/,tests/unit/test_repatriate.o daemon/repatriate.o)
 $(dealing_tests): $(B)/proto/ramster.pb-c.o
