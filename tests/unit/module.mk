@@ -29,8 +29,8 @@ shim_users := $(shim_tests:%=%.o) $(test_support) $(shim_support)
 $(shim_users): CPPFLAGS += $(SHIM_CPPFLAGS)
 $(shim_users): WARN += $(SHIM_WARN)
 
-# ramsterd's dealings, each over a clock and neighbours of the test's own.
-dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload)
+# ramsterd's dealings, each over a clock and neighbours of the test's own; and what `ramster` prints.
+dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload print)
 UNIT_TESTS += $(dealing_tests)
 $(dealing_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 $(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o daemon/conf.o \
@@ -40,6 +40,7 @@ $(B)/tests/unit/test_lease: $(addprefix $(B)/,tests/unit/test_lease.o daemon/lea
 $(B)/tests/unit/test_giveback: $(addprefix $(B)/,tests/unit/test_giveback.o daemon/giveback.o daemon/placement.o)
 $(B)/tests/unit/test_revoke: $(addprefix $(B)/,tests/unit/test_revoke.o daemon/revoke.o)
 $(B)/tests/unit/test_release: $(addprefix $(B)/,tests/unit/test_release.o daemon/release.o)
+$(B)/tests/unit/test_print: $(addprefix $(B)/,tests/unit/test_print.o tools/ramster/print.o tools/ramster/client.o daemon/frame.o)
 $(B)/tests/unit/test_reload: $(addprefix $(B)/,tests/unit/test_reload.o daemon/reload.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_repatriate: $(addprefix $(B)/,tests/unit/test_repatriate.o daemon/repatriate.o)
 $(dealing_tests): $(B)/proto/ramster.pb-c.o

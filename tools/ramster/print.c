@@ -185,6 +185,14 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 			fprintf(out, "%s: %s\n", s->nodes[i]->name, s->nodes[i]->reason);
 }
 
+/* How much a counter has grown; 0 if the module was loaded anew, or is gone. */
+static uint64_t growth(const Ramster__Status *before, const Ramster__Status *now, const char *counter)
+{
+	uint64_t was = client_counter(before, counter), is = client_counter(now, counter);
+
+	return is > was ? is - was : 0;
+}
+
 void print_rates(FILE *out, const Ramster__Status *before, const Ramster__Status *now, double seconds)
 {
 	static const struct {
@@ -202,8 +210,7 @@ void print_rates(FILE *out, const Ramster__Status *before, const Ramster__Status
 	};
 
 	for (unsigned int i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-		double rate =
-			(client_counter(now, rates[i].counter) - client_counter(before, rates[i].counter)) / seconds;
+		double rate = growth(before, now, rates[i].counter) / seconds;
 		char text[PRINT_AMOUNT_LEN];
 
 		if (rates[i].bytes)
