@@ -432,9 +432,14 @@ static void bury_unknown(struct ramsterd *d)
 		const struct kernel_peer *p = &d->view.peers[i];
 		const struct kept *kept = p->node < R2NET_MAX_NODES ? &d->kept[p->node] : NULL;
 
-		/* The view is younger than what was told before: nothing is sent there any more. */
+		bool left;
+
 		if (!kept || d->peers[p->node] || p->state == RAMSTER_PEER_DEAD || kept->lender != p->lender_instance ||
-		    kept->keep || (p->pages && uv_now(d->loop) - kept->at_ms < d->conf->hold_time_ms))
+		    kept->keep)
+			continue;
+		/* The view is younger than what was told; what is under way there is in use, too. */
+		left = p->used || p->leaving < p->extents;
+		if (left && uv_now(d->loop) - kept->at_ms < d->conf->hold_time_ms)
 			continue;
 		log_print(p->pages ? LOG_ERR : LOG_INFO,
 			  "node %u is not in cluster.conf: forgotten; %llu pages are lost", p->node,

@@ -428,7 +428,7 @@ static void test_many_lost_come_back_in_parts(void **state)
 /* It is forgotten when nothing is left there, as the module says after it was told to keep nothing; or after hold_time. */
 static void test_node_that_is_not_configured(void **state)
 {
-	struct kernel_peer unknown = { .node = 5, .lender_instance = 105, .state = RAMSTER_PEER_UP, .pages = 3 };
+	struct kernel_peer unknown = { .node = 5, .lender_instance = 105, .state = RAMSTER_PEER_UP, .used = 3 };
 
 	d.view.peers = &unknown;
 	d.view.peers_len = 1;
@@ -437,10 +437,14 @@ static void test_node_that_is_not_configured(void **state)
 	d.kept[5] = (struct kept){ .lender = 105, .keep = 0, .at_ms = now_ms };
 	tick_after(1000);
 	assert_int_equal(deaths, 0);
-	unknown.pages = 0;
+	unknown.used = 0;
+	unknown.extents = 1;
+	tick_after(10);
+	assert_int_equal(deaths, 0); /* it is not said yet that nothing new gets there */
+	unknown.leaving = 1;
 	tick_after(1000);
 	assert_int_equal(deaths, 1);
-	unknown.pages = 3;
+	unknown.used = 3;
 	tick_after(58000);
 	assert_int_equal(deaths, 2);
 	unknown.lender_instance = 106;
