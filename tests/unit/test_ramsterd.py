@@ -940,6 +940,16 @@ def test_tool(two):
     assert len(lines) == 1 and json.loads(lines[0])["node"] == "n1"
     for words in (["frobnicate"], [], ["top", "--interval", "0"], ["status", "x"], ["--frobnicate"]):
         assert two.tool(1, *words).returncode == 2
+    for words, says in (
+        ("status --once", 'status does not take "--once"'),
+        ("nodes --cancel", 'nodes does not take "--cancel"'),
+        ("evict --force", 'evict does not take "--force"'),
+        ("set --interval 1", 'set does not take "--interval"'),
+        ("evict --cancel --no-wait", "--cancel goes with neither"),
+        ("drain --cancel --force n1", "--cancel goes with neither"),
+    ):
+        refused = two.tool(1, *words.split())
+        assert refused.returncode == 2 and says in refused.stderr
     two.stop("d1")
     gone = two.tool(1, "status")
     assert gone.returncode == 3 and "systemctl start ramsterd" in gone.stderr

@@ -22,7 +22,7 @@ static const char usage[] =
 	"       ramster nodes [--json]\n"
 	"       ramster top [--json] [--interval SECONDS] [--once]\n"
 	"       ramster set [--json] [KEY=VALUE ...]\n"
-	"       ramster drain [--cancel | --no-wait] [--force] [--json] NODE\n"
+	"       ramster drain [--cancel | [--no-wait] [--force]] [--json] NODE\n"
 	"       ramster evict [--cancel | --no-wait] [--json]\n"
 	"Shows where this node's pages are and how its cluster does, and changes how it lends: see ramster(8).\n"
 	"\n"
@@ -68,22 +68,56 @@ static int show_once(const char *socket, void (*print)(FILE *, const Ramster__St
 	return message ? EXIT_SUCCESS : EXIT_UNREACHABLE;
 }
 
-static const char *parse_options(int argc, char **argv, struct top *options, struct empty_options *empty)
+static const struct option longs[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "once", no_argument, NULL, 'o' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "cancel", no_argument, NULL, 'c' },
+	{ "no-wait", no_argument, NULL, 'n' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Which options each command takes. */
+static const struct {
+	const char *command, *options;
+} commands[] = {
+	{ "status", "sj" }, { "nodes", "sj" },	  { "top", "sjio" },
+	{ "set", "sj" },    { "drain", "sjcnf" }, { "evict", "sjcn" },
+};
+
+/* @given: the options that were given */
+static void check_options(const char *command, const char *given)
 {
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "interval", required_argument, NULL, 'i' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "cancel", no_argument, NULL, 'c' },
-		{ "no-wait", no_argument, NULL, 'n' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	char what[64], option[32];
+	const char *takes = NULL;
+
+	for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].command, command))
+			takes = commands[i].options;
+	if (!takes)
+		usage_error("expected status, nodes, top, set, drain or evict, not", command);
+	for (unsigned int i = 0; longs[i].name; i++) {
+		if (!strchr(given, longs[i].val) || strchr(takes, longs[i].val))
+			continue;
+		snprintf(what, sizeof(what), "%s does not take", command);
+		snprintf(option, sizeof(option), "--%s", longs[i].name);
+		usage_error(what, option);
+	}
+	if (strchr(given, 'c') && strpbrk(given, "nf"))
+		usage_error("--cancel goes with neither --no-wait nor --force", NULL);
+}
+
+/* @given: room for each option once, zeroed */
+static void parse_options(int argc, char **argv, struct top *options, struct empty_options *empty, char *given)
+{
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (!strchr(given, c))
+			given[strlen(given)] = c;
 		switch (c) {
 		case 'j':
 			options->json = empty->json = true;
@@ -113,6 +147,11 @@ static const char *parse_options(int argc, char **argv, struct top *options, str
 			exit(EXIT_USAGE);
 		}
 	}
+}
+
+/* Returns the command; @empty gets the node that it is about. */
+static const char *parse_words(int argc, char **argv, struct empty_options *empty)
+{
 	if (optind == argc)
 		usage_error("which command? expected status, nodes, top, set, drain or evict", NULL);
 	if (!strcmp(argv[optind], "drain")) {
@@ -132,8 +171,12 @@ int main(int argc, char **argv)
 {
 	struct top options = { .socket = TOOL_PATH, .interval = 1 };
 	struct empty_options empty = { 0 };
-	const char *command = parse_options(argc, argv, &options, &empty);
+	char given[sizeof(longs) / sizeof(longs[0])] = "";
+	const char *command;
 
+	parse_options(argc, argv, &options, &empty, given);
+	command = parse_words(argc, argv, &empty);
+	check_options(command, given);
 	if (!strcmp(command, "status"))
 		return show_once(options.socket, options.json ? json_status : print_status);
 	if (!strcmp(command, "nodes"))
@@ -143,8 +186,5 @@ int main(int argc, char **argv)
 	if (!strcmp(command, "set"))
 		return set_run(options.socket, argv + optind + 1, argc - optind - 1, options.json);
 	empty.evict = !strcmp(command, "evict");
-	if (empty.evict || !strcmp(command, "drain"))
-		return empty_run(options.socket, &empty);
-	usage_error("expected status, nodes, top, set, drain or evict, not", command);
-	return EXIT_USAGE;
+	return empty_run(options.socket, &empty);
 }
