@@ -155,8 +155,7 @@ void reload(struct ramsterd *d, const char *path)
 	if (strcmp(conf->cluster, d->conf->cluster) || strcmp(conf->membership, d->conf->membership) ||
 	    !same_node(self, d->self)) {
 		log_err("%s: the cluster's name, its membership or this node's name, number, address or port changed; "
-			"the "
-			"configuration in force stays (restart ramsterd for that)",
+			"the configuration in force stays (restart ramsterd for that)",
 			path);
 		free(conf);
 		return;
