@@ -127,12 +127,9 @@ static int store_page(struct swapdev *dev, unsigned long index, struct page *pag
 	bool lent = lent_page(page);
 	int err = tmem_store(dev->pool, index, page, index == 0 || lent);
 
-	if (err)
-		return err;
-	backing_forget(&dev->backing, index);
-	if (lent)
+	if (!err && lent)
 		count(stores_lent);
-	return 0;
+	return err;
 }
 
 /* Whether there was no room just now, so that waiting again would only hold up whoever needs to know. */
@@ -273,7 +270,6 @@ static void writes_work(struct work_struct *work)
 void swapdev_free_page(struct swapdev *dev, unsigned long index)
 {
 	tmem_invalidate(dev->pool, index);
-	backing_forget(&dev->backing, index);
 }
 
 static void discard(struct swapdev *dev, struct bio *bio)

@@ -96,6 +96,9 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 
 	xa_lock(&pool->pages);
 	old = __xa_store(&pool->pages, index, entry, gfp);
+	/* Under the lock: what stands there later is what was written back since. */
+	if (pool->backing && !xa_is_err(old))
+		backing_forget(pool->backing, index);
 	xa_unlock(&pool->pages);
 	if (xa_is_err(old)) {
 		entry_release(pool, entry);
@@ -290,6 +293,8 @@ bool tmem_invalidate(struct tmem_pool *pool, unsigned long index)
 
 	xa_lock(&pool->pages);
 	entry = __xa_erase(&pool->pages, index);
+	if (pool->backing)
+		backing_forget(pool->backing, index);
 	xa_unlock(&pool->pages);
 	if (!entry)
 		return false;

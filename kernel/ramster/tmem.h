@@ -68,7 +68,7 @@ void tmem_pool_destroy(struct tmem_pool *pool);
  * @page: unchanging meanwhile
  * @keep_local: it must never leave this node
  *
- * Replaces what was there. Never sleeps. Returns 0; -ENOSPC or -ENOMEM: not taken, and what was there is as it was.
+ * Replaces what was there, also on the pool's disk. Never sleeps. Returns 0; -ENOSPC or -ENOMEM: not taken, and what was there is as it was.
  */
 int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local);
 
@@ -84,9 +84,9 @@ int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *pag
 /* Whether a page is stored there. Never sleeps. */
 bool tmem_present(struct tmem_pool *pool, unsigned long index);
 
-/* Frees a page, if there is one. Never sleeps; may be called under spinlocks, not in interrupts. Returns whether there was. */
+/* Frees a page, if there is one, also on the pool's disk. Never sleeps; may be called under spinlocks, not in interrupts. Returns whether there was. */
 bool tmem_invalidate(struct tmem_pool *pool, unsigned long index);
-/* Frees @nr pages from @index on; returns how many there were. May sleep. */
+/* Frees @nr pages from @index on, but for those on the disk alone; returns how many there were. May sleep. */
 unsigned long tmem_invalidate_range(struct tmem_pool *pool, unsigned long index, unsigned long nr);
 
 /* For zcache.c, remotify.c and fetch.c. None of them sleeps. */
