@@ -4,6 +4,7 @@
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
 # make test     the style, every unit test, and every test on nodes
 # make bench    the benchmarks, as tables
+# make soak     hundreds of failures at random on four nodes that work; SEED=N FAULTS=200 MEMBERSHIP=static|corosync
 # make sim      simulated clusters of 10 to 1,000 nodes: is what is lent balanced?
 # make style    compilers' warnings, clang-format, sparse, checkpatch, cppcheck
 # make setup    only install the Debian packages that all of this needs (demo, test and bench do it first)

@@ -2,7 +2,7 @@
 #
 # Programs that run in the lab's nodes: linked statically, as the nodes have few libraries; those of corosync they have.
 
-NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer fdstore fulldisk nltest pagecheck pagehold redischeck)
+NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
 PROGRAMS += $(NODE_PROGRAMS) $(B)/tests/programs/badmember
 
 $(B)/tests/programs/fdstore: $(B)/tests/programs/fds.o
