@@ -24,6 +24,8 @@ static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool woken;
 static unsigned int home_wanted; /* pages */
 static unsigned long restore_after; /* jiffies of a lender's silence */
+static bool no_target; /* the last copy that lacked found no lease to go to; the thread's */
+static u64 leases_wanted; /* bytes of leases for such copies */
 static struct task_struct *thread;
 
 void move_wake(void)
@@ -143,6 +145,43 @@ static struct lease *lease_to_copy(struct lease **gone)
 	return NULL;
 }
 
+/* Bytes of the extents that lack a copy, those left out for which one is being made. */
+static u64 lacking_bytes(void)
+{
+	struct lease *lease;
+	u64 bytes = 0;
+
+	spin_lock(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link) {
+		const struct extent *extent = lease->extent;
+
+		if (extent && extent->legs[0] == lease && extent->pages && !extent->held &&
+		    (extent->nr_legs < extent_copies() || silent_leg(extent)))
+			bytes += extent->size;
+	}
+	spin_unlock(&extents_lock);
+	return bytes;
+}
+
+u64 move_wanted_bytes(void)
+{
+	return READ_ONCE(leases_wanted);
+}
+
+/*
+ * Free space in extents is of no use to a copy, nor is a spare lease of a lender that has the bytes already: so what it needs is
+ * wanted beside all else.
+ */
+static void want_leases(void)
+{
+	u64 before = leases_wanted, bytes = no_target && extent_copies() > 1 ? lacking_bytes() : 0;
+
+	no_target &= bytes > 0;
+	WRITE_ONCE(leases_wanted, bytes);
+	if (bytes > before && remotify_need())
+		netlink_event_need(remotify_need());
+}
+
 /* Whether an extent would be readable without one of its legs. */
 static bool extent_can_spare(const struct extent *extent, const struct lease *lease)
 {
@@ -206,6 +245,8 @@ static bool begin_one(struct extent **homeless)
 	if (!begun) {
 		lease = lease_to_copy(&gone);
 		begun = lease && begin_to_copy(lease, gone);
+		if (lease)
+			no_target = !begun;
 		if (lease && !begun)
 			lease->retry = jiffies + LEASE_RETRY;
 	}
@@ -296,6 +337,7 @@ static bool move_some(void)
 	did |= set_one_right();
 	did |= relocate_step();
 	did |= begin_one(&homeless);
+	want_leases();
 	if (homeless)
 		home_extent(homeless, UINT_MAX);
 	did |= home_step();

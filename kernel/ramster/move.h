@@ -6,6 +6,8 @@
 #ifndef _RAMSTER_MOVE_H
 #define _RAMSTER_MOVE_H
 
+#include <linux/types.h>
+
 /* Something changed that may give the thread work, or let it go on. Any context. */
 void move_wake(void);
 
@@ -14,6 +16,9 @@ void move_home(unsigned int pages);
 
 /* With copies = 2: the silence of a lender after which what is there is copied from its other lender to a third. */
 void move_set_restore_after(unsigned int seconds);
+
+/* Bytes of leases that are wanted for copies that lack and have nowhere to go. Any context. */
+u64 move_wanted_bytes(void);
 
 /* May sleep. move_stop() ends the thread; move_exit() wants every request to be released. */
 int move_init(void);

@@ -12,6 +12,7 @@
 #include <linux/wait.h>
 
 #include "counters.h"
+#include "move.h"
 #include "netlink.h"
 #include "peer.h"
 #include "prefetch.h"
@@ -442,11 +443,14 @@ bool remotify_wait_for_room(unsigned long timeout)
 u64 remotify_need(void)
 {
 	u64 free = extent_usable_bytes(), want = READ_ONCE(low_water), moving = extent_moving_bytes();
+	u64 copies = move_wanted_bytes();
 
-	if (!tmem_active() || free >= want + moving)
+	if (!tmem_active())
 		return 0;
+	if (free >= want + moving)
+		return copies;
 	/* What leaves a lender needs one other, what is sent anew needs one for each copy. */
-	return free < want ? (want - free) * extent_copies() + moving : want + moving - free;
+	return copies + (free < want ? (want - free) * extent_copies() + moving : want + moving - free);
 }
 
 void remotify_set_low_water(u64 bytes)

@@ -237,6 +237,30 @@ static void test_copies(void **state)
 	remotify_exit();
 }
 
+/* Copies that have nowhere to go want leases, also where the space that is left would do for all that is new. */
+static void test_copies_want_leases(void **state)
+{
+	u64 wanted;
+
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	assert_int_equal(remotify_need(), 0);
+	assert_int_equal(donor_die(other), 0);
+	wait_until(remotify_need() > 0);
+	wanted = remotify_need();
+	assert_in_range(wanted, SIZE, extent_space_bytes());
+	/* More of the lender that has them already is of no use. */
+	assert_int_equal(donor_lend(scene.donor, SIZE, 2), 0);
+	assert_int_equal(remotify_need(), wanted);
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	move_wake();
+	wait_until(!extent_pages_missing());
+	wait_until(!remotify_need());
+	check_all(PAGES);
+	remotify_exit();
+}
+
 /* A lender that wants its memory back need not wait for a third: the other copy is enough for now. */
 static void test_copies_without_a_third(void **state)
 {
@@ -404,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_target_that_dies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_hangs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_want_leases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_without_a_third, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_silent_lender, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_other_copy, set_up, tear_down),
