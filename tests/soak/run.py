@@ -70,7 +70,7 @@ def is_calm(status):
 def is_whole(status, lenders):
     """n1 deals with the lenders that run now, nothing is missing, and there is room for what comes."""
     return is_calm(status) and status["counters"]["pages_missing_copy"] == 0 and all(
-        node["lender_instance"] == lender and node["data"] in ("up", "none") and node["free"] >= ROOM
+        node["lender_instance"] == lender and (node["data"] == "up" or not node["extents"]) and node["free"] >= ROOM
         for node, lender in ((node_of(status, name), lender) for name, lender in lenders.items()))
 
 
