@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The module is unloaded: never while anything of it is in use, and without a trace when nothing is; then it is loaded anew."""
+import labnet
+import pytest
+
+import ramster
+from hold import Hold
+
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
+
+
+@pytest.fixture
+def cluster(lab):
+    with ramster.Cluster(lab, ramster.configuration(lab, remotify_percent=20)) as cluster:
+        yield cluster
+
+
+def assert_refused(node, *argv):
+    with pytest.raises(labnet.Failed) as error:
+        node.run(*argv)
+    return error.value.err
+
+
+def assert_in_use(cluster, n1):
+    """Whoever tries to take away what swapping needs is refused."""
+    assert_refused(n1, "rmmod", "ramster")
+    assert_refused(n1, "sh", "-c", f"echo 1 >{ramster.SWAPDEV_SETTINGS}/reset")
+    assert "pages are with peers: swapoff first" in assert_refused(n1, "ramsterd", "--release")
+
+
+def test_under_load(cluster):
+    n1 = cluster.lab["n1"]
+    cluster.swapon_swapdev(n1, "512M", backing="swap")
+    cluster.wait_space(n1)
+    with Hold(n1, 120) as hold, Hold(n1, 60, seed=2) as other:
+        cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
+        hold.tell("rewrite", 0, None)
+        assert_in_use(cluster, n1)
+        assert hold.answer().word == "rewritten"
+        hold.tell("verify", 0, None)
+        assert_in_use(cluster, n1)
+        seen = hold.answer()
+        assert (seen.right, seen.wrong, seen.failed) == (hold.pages, 0, 0)
+        hold.end()
+
+        # swapoff while the other one works, which needs its pages home first.
+        other.tell("verify", 0, None)
+        cluster.swapoff(n1)
+        seen = other.answer()
+        assert (seen.right, seen.wrong, seen.failed) == (other.pages, 0, 0)
+        assert [cluster.counters(n1)[name] for name in ("pages_remote", "pages_local", "loads_failed", "pages_lost")] == [0] * 4
+        cluster.unload(n1)
+        assert "ramster " not in n1.sh("cat /proc/modules")
+        other.assert_right()
+        other.end()
+
+    # The donors end what the old instance had, and lend to the new one.
+    cluster.load(n1)
+    cluster.start_daemon(n1, "ramsterd")
+    cluster.wait_up()
+    for name in ("n2", "n3"):
+        cluster.wait_status(cluster.lab[name], lambda status: status["lender"]["lent"] == 0)
+    cluster.swapon_swapdev(n1, "512M")
+    cluster.wait_space(n1)
+    with Hold(n1, 120, seed=3) as hold:
+        cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
+        hold.assert_right()
+        hold.end()
