@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No peer, or no room with any: the local disk takes over."""
 import re
+import signal
 
 import pytest
 
@@ -71,3 +72,34 @@ def test_without_a_backing_device_ramster0_is_full_as_a_disk_is(cluster):
     # What is discarded makes room again.
     n1.sh(f"blkdiscard {ramster.SWAPDEV}")
     assert n1.run("fulldisk", ramster.SWAPDEV, timeout=120).out.endswith(" full=yes wrong=0\n")
+
+
+def test_a_backing_device_takes_all_that_the_rest_does_not(cluster):
+    """Not a byte of the disk's size is promised in vain."""
+    n1 = cluster.lab["n1"]
+    n1.sh(f"echo /dev/disk/backing >{ramster.SWAPDEV_SETTINGS}/backing_dev && echo 96M >{ramster.SWAPDEV_SETTINGS}/disksize")
+    done = n1.run("fulldisk", ramster.SWAPDEV, timeout=120, check=False).out
+    assert done == f"fulldisk: taken={(96 << 20) // 4096} full=no wrong=0\n"
+    counters = cluster.counters(n1)
+    assert counters["pages_backing"] > 0 and counters["loads_failed"] == 0
+
+
+@pytest.mark.allow_splats("Call Trace")  # of who wanted memory
+def test_all_swap_is_full(cluster):
+    """The disk behind, too: the kernel kills who wants more, as on any node; nobody else comes to harm."""
+    n1 = cluster.lab["n1"]
+    cluster.swapon_swapdev(n1, "48M", backing="backing")
+    with Hold(n1, 20, seed=2) as small:
+        since = n1.console_mark()
+        greedy = n1.start(*ramster.pagecheck(250))
+        assert greedy.wait(120) == 128 + signal.SIGKILL
+        assert "(pagecheck)" in n1.wait_console("Out of memory: Killed process", 60, since)
+        small.assert_right()
+        with Hold(n1, 60) as hold:
+            hold.assert_right()
+            hold.end()
+        cluster.swapoff(n1)
+        small.assert_right()
+        small.end()
+    counters = cluster.counters(n1)
+    assert [counters[name] for name in ("loads_failed", "pages_backing", "pages_remote")] == [0] * 3

@@ -173,20 +173,20 @@ def corosync_killed(cluster, node, _):
     cluster.start_corosync(node)
 
 
-# Orders
+# Orders: given on the node itself, so that they depend on nobody's network
 
 @kind("{node} is drained", gap=(0, 1))
 def drained(cluster, node, _):
-    cluster.lab[OWNER].run("ramster", "drain", node.name, timeout=120)
+    node.run("ramster", "drain", node.name, timeout=180)
     yield
-    cluster.lab[OWNER].run("ramster", "drain", "--cancel", node.name)
+    node.run("ramster", "drain", "--cancel", node.name)
 
 
 @kind("{node} is being drained, which is cancelled", gap=(0.2, 3))
 def drain_cancelled(cluster, node, _):
-    drain = cluster.lab[OWNER].start("ramster", "drain", node.name)
+    drain = node.start("ramster", "drain", node.name)
     yield
-    cluster.lab[OWNER].run("ramster", "drain", "--cancel", node.name)
+    node.run("ramster", "drain", "--cancel", node.name)
     drain.wait(60)
 
 
