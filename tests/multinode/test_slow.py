@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""copies = 2: a donor that is slow, or silent, does not slow loads down that the other can answer."""
+"""
+A network that is slow or loses frames, under load: loads take as long as it does and none fails; and if it takes longer than
+the deadline, none waits for more than that, and no byte is wrong.
+"""
 import pytest
 
 import ramster
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256")
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
 
-DONORS = ("n2", "n3")
-DELAY = 300  # ms each way
-LATENCY = "/sys/kernel/debug/ramster/latency"
+DEADLINE = 3
+SLACK = 2  # s: emulated CPUs, and a monitor that looks every 0.1 s
 
 
 @pytest.fixture
 def cluster(lab):
-    with ramster.Cluster(lab, ramster.configuration(lab, copies=2)) as cluster:
+    with ramster.Cluster(lab, ramster.configuration(lab, remotify_percent=20)) as cluster:
         yield cluster
 
 
@@ -24,73 +26,59 @@ def peer(status, name):
 
 def fill(cluster):
     n1 = cluster.lab["n1"]
-    cluster.swapon_swapdev(n1, "512M")
+    n1.sh("echo 0 >/proc/sys/vm/page-cluster")
+    cluster.swapon_swapdev(n1, "512M", backing="swap")
     cluster.wait_space(n1)
-    hold = Hold(n1, 160)
-    cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in DONORS) > 8000)
+    hold = Hold(n1, 140)
+    cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in ("n2", "n3")) > 2000)
     return hold
 
 
-def remote_loads(node):
-    """How many loads that waited for a peer took less than so many microseconds, by these."""
-    _, *lines = node.sh(f"cat {LATENCY}").splitlines()
-    return {int(below): int(remote) for below, _, remote in map(str.split, lines)}
+def assert_unharmed(cluster):
+    counters = cluster.counters(cluster.lab["n1"])
+    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "malformed_answers",
+                                        "late_peers")] == [0] * 5
+    return counters
 
 
-def percentile(before, after, percent):
-    """Milliseconds below which so many of the loads lay that came after `before`."""
-    loads = {below: number - before.get(below, 0) for below, number in sorted(after.items())}
-    total, seen = sum(loads.values()), 0
-    assert total > 100, loads
-    for below, number in loads.items():
-        seen += number
-        if seen * 100 >= total * percent:
-            return below / 1000
-
-
-def read_all(cluster, hold):
-    """Reads all pages, every one right. Returns the counters' growth, and percentiles of the loads that waited for a peer."""
-    n1 = cluster.lab["n1"]
-    loads, counters = remote_loads(n1), cluster.counters(n1)
-    hold.assert_right(timeout=300)
-    after = remote_loads(n1)
-    grown = {name: value - counters[name] for name, value in cluster.counters(n1).items()}
-    seen = {percent: percentile(loads, after, percent) for percent in (50, 90, 99, 100)}
-    print({name: grown[name] for name in sorted(grown) if name.startswith(("loads_", "reads"))}, seen)
-    assert (grown["loads_failed"], grown["bad_checksums"], grown["pages_lost"]) == (0, 0, 0)
-    return grown, seen
-
-
-def test_a_donor_behind_a_slow_link(cluster):
-    lab = cluster.lab
-    hedged = 0
+@pytest.mark.parametrize("trouble", ["slow", "lossy"])
+def test_loads_wait_and_none_fails(cluster, trouble):
+    lab, n1 = cluster.lab, cluster.lab["n1"]
     with fill(cluster) as hold:
-        for donor in DONORS:
-            read_all(cluster, hold)
-            lab.delay("n1", donor, DELAY)
-            grown, slow = read_all(cluster, hold)
-            lab.heal("n1", donor)
-            # A round trip to it takes twice the delay, and what the machine does to one load in a hundred is nobody's fault.
-            assert slow[90] < DELAY
-            hedged += grown["loads_hedged"]
-        assert hedged > 0
-        counters = cluster.counters(lab["n1"])
-        assert counters["late_peers"] == 0 and counters["reads_hedged"] < counters["reads"] / 10
+        before = cluster.counters(n1)["loads_remote"]
+        if trouble == "slow":
+            lab.delay("n1", "n2", 150)
+        if trouble == "lossy":
+            lab.drop("n1", "n2", 3)
+        part = hold.pages // 4
+        hold.assert_right(0, part, timeout=300)
+        hold.rewrite(0, part, timeout=300)
+        hold.assert_right(0, part, timeout=300)
+        counters = assert_unharmed(cluster)
+        assert counters["loads_remote"] > before
+        if trouble == "slow":
+            assert counters["remote_load_p99_us"] > 250000
+        lab.heal("n1", "n2")
+        hold.assert_right()
+        assert_unharmed(cluster)
+        cluster.wait_status(n1, lambda status: status["verdict"].startswith("ok:"))
+        hold.end()
 
 
-def test_a_silent_donor(cluster):
-    """Loads do not wait for its deadline, and when that has passed it is late all the same."""
-    lab = cluster.lab
-    n1 = lab["n1"]
+def test_slower_than_the_deadline(cluster):
+    lab, n1 = cluster.lab, cluster.lab["n1"]
     with fill(cluster) as hold:
-        for donor in DONORS:
-            late = cluster.counters(n1)["late_peers"]
-            lab[donor].pause()
-            grown, silent = read_all(cluster, hold)
-            assert silent[100] < 2000 and silent[90] < 500
-            if grown["reads_hedged"]:
-                cluster.wait_counters(n1, lambda counters: counters["late_peers"] > late)
-            lab[donor].resume()
-            cluster.wait_status(n1, lambda status: all(peer(status, name)["data"] == "up" for name in DONORS))
+        lab.delay("n1", "n2", 2500)
+        part = hold.pages // 4
+        seen = hold.verify(0, part)
+        print(seen)
+        assert seen.wrong == 0 and seen.failed > 0 and seen.right + seen.failed == part
+        assert seen.first_failed < DEADLINE + SLACK
+        assert cluster.counters(n1)["late_peers"] > 0
+        lab.heal("n1", "n2")
+        cluster.wait_up()
+        cluster.wait_status(n1, lambda status: peer(status, "n2")["data"] == "up")
+        hold.assert_right(part)
         counters = cluster.counters(n1)
-        assert counters["loads_hedged"] > 0 and counters["late_peers"] > 0
+        assert [counters[name] for name in ("pages_lost", "bad_checksums", "malformed_answers")] == [0] * 3
+        hold.kill()
