@@ -96,3 +96,37 @@ def test_a_node_more_takes_effect(cluster):
         hold.rewrite()
         hold.assert_right()
         hold.end()
+
+
+def test_a_node_less_keeps_what_it_has(cluster):
+    """A node that is taken out of the file while pages are with it: it is said, and they can be read as ever."""
+    lab, n1 = cluster.lab, cluster.lab["n1"]
+    for node in lab:
+        reload(cluster, node, ramster.configuration(lab))
+    cluster.wait_up()
+    n1.sh("echo 10 >/sys/module/ramster/parameters/remotify_percent")  # many pages leave
+    cluster.swapon_swapdev(n1, "256M")
+    cluster.wait_space(n1)
+
+    def seen(status, name):
+        return [peer for peer in status["nodes"] if peer["name"] == name]
+
+    with Hold(n1, 180) as hold:
+        cluster.wait_status(n1, lambda status: min(seen(status, name)[0]["pages"] for name in ("n2", "n3")) > 1000)
+        pages = hold.pages // 2
+        hold.tell("rewrite", 0, pages)
+        for node in lab:
+            here = ("n3",) if node.name == "n3" else ("n1", "n2")
+            assert f"loaded, {len(here)} nodes" in reload(cluster, node, only(lab, *here))[0]
+        assert hold.answer().word == "rewritten"
+        assert "n3: still holds" in ramster.last_log(n1) and "pages of this node; they stay there" in ramster.last_log(n1)
+        assert not seen(cluster.status(n1), "n3")
+        hold.assert_right()
+        for node in lab:
+            reload(cluster, node, ramster.configuration(lab))
+        cluster.wait_up()
+        assert seen(cluster.status(n1), "n3")[0]["pages"] > 0
+        hold.assert_right()
+        counters = cluster.counters(n1)
+        assert [counters[name] for name in ("pages_lost", "loads_failed", "connections_failed", "stale_slots")] == [0] * 4
+        hold.end()
