@@ -165,6 +165,7 @@ int lease_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *
 	}
 	mutex_unlock(&extents_mutex);
 	if (!err) {
+		move_leases_came();
 		extent_compose();
 		slot_refill(GFP_KERNEL);
 	}

@@ -24,7 +24,7 @@ static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool woken;
 static unsigned int home_wanted; /* pages */
 static unsigned long restore_after; /* jiffies of a lender's silence */
-static bool no_target; /* the last copy that lacked found no lease to go to; the thread's */
+static bool no_target; /* the last copy that lacked found no lease to go to, and none has come since */
 static u64 leases_wanted; /* bytes of leases for such copies */
 static struct task_struct *thread;
 
@@ -168,15 +168,23 @@ u64 move_wanted_bytes(void)
 	return READ_ONCE(leases_wanted);
 }
 
+void move_leases_came(void)
+{
+	WRITE_ONCE(no_target, false);
+	WRITE_ONCE(leases_wanted, 0); /* until a copy is tried again, or they would be asked for twice */
+	move_wake();
+}
+
 /*
  * Free space in extents is of no use to a copy, nor is a spare lease of a lender that has the bytes already: so what it needs is
  * wanted beside all else.
  */
 static void want_leases(void)
 {
-	u64 before = leases_wanted, bytes = no_target && extent_copies() > 1 ? lacking_bytes() : 0;
+	u64 before = leases_wanted, bytes = READ_ONCE(no_target) && extent_copies() > 1 ? lacking_bytes() : 0;
 
-	no_target &= bytes > 0;
+	if (!bytes)
+		WRITE_ONCE(no_target, false);
 	WRITE_ONCE(leases_wanted, bytes);
 	if (bytes > before && remotify_need())
 		netlink_event_need(remotify_need());
@@ -246,7 +254,7 @@ static bool begin_one(struct extent **homeless)
 		lease = lease_to_copy(&gone);
 		begun = lease && begin_to_copy(lease, gone);
 		if (lease)
-			no_target = !begun;
+			WRITE_ONCE(no_target, !begun);
 		if (lease && !begun)
 			lease->retry = jiffies + LEASE_RETRY;
 	}

@@ -20,6 +20,9 @@ void move_set_restore_after(unsigned int seconds);
 /* Bytes of leases that are wanted for copies that lack and have nowhere to go. Any context. */
 u64 move_wanted_bytes(void);
 
+/* Leases were added: what is wanted is counted anew. Any context. */
+void move_leases_came(void);
+
 /* May sleep. move_stop() ends the thread; move_exit() wants every request to be released. */
 int move_init(void);
 void move_stop(void);

@@ -252,7 +252,7 @@ static void test_copies_want_leases(void **state)
 	assert_in_range(wanted, SIZE, extent_space_bytes());
 	/* More of the lender that has them already is of no use. */
 	assert_int_equal(donor_lend(scene.donor, SIZE, 2), 0);
-	assert_int_equal(remotify_need(), wanted);
+	wait_until(remotify_need() == wanted);
 	assert_int_equal(donor_lend(third, SIZE, 2), 0);
 	move_wake();
 	wait_until(!extent_pages_missing());
