@@ -49,8 +49,9 @@ def test_a_donor_loses_its_power(cluster):
         seen = hold.answer(300)
         assert (seen.right, seen.wrong, seen.failed) == (hold.pages, 0, 0)
         line = n1.run("ramster", "status").out.splitlines()[0]
-        assert line.startswith("degraded: ") and "n2 is not up" in line and "remote pages lack a copy" in line
+        assert line.startswith("degraded: ") and "n2 is not up" in line
 
+        # Some may have been made again while n2 booted.
         ramster.wait_log(n1, "remote pages lack a copy")
 
         # With the donors that are left, and then with all.
