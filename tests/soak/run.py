@@ -17,7 +17,7 @@ MIB = 1 << 20
 HELD = 200  # MiB, on n1
 WHOLE_SECONDS = 180  # for the cluster to become so; some ten are usual
 STEADY = 5  # looks in a row at which it must be
-ROOM = 16 * MIB  # that each donor offers then
+ROOM = 16 * MIB  # that each donor offers then, or has leased to n1 and not filled
 HUNG_SECONDS = 25  # a task that waits for so long is hung: more than the deadline, the slow deadline and a slow machine
 SETTINGS = {"copies": 2, "restore_after": "5s", "slow_deadline": "6s"}
 LABS = {
@@ -70,7 +70,8 @@ def is_calm(status):
 def is_whole(status, lenders):
     """n1 deals with the lenders that run now, nothing is missing, and there is room for what comes."""
     return is_calm(status) and status["counters"]["pages_missing_copy"] == 0 and all(
-        node["lender_instance"] == lender and (node["data"] == "up" or not node["extents"]) and node["free"] >= ROOM
+        node["lender_instance"] == lender and (node["data"] == "up" or not node["extents"])
+        and node["free"] + node["space"] - node["used"] >= ROOM
         for node, lender in ((node_of(status, name), lender) for name, lender in lenders.items()))
 
 
