@@ -23,6 +23,8 @@ struct backing;
 struct page;
 struct r2net_peer;
 
+#define TMEM_MAX_INDEX U32_MAX
+
 struct tmem_pool {
 	struct list_head link; /* in the list of pools */
 	struct kref ref; /* the front end's, and one of each zpage */

@@ -9,7 +9,7 @@ SHIM_CPPFLAGS := -Itests/unit/shim -Ikernel/ramster -include tests/unit/shim/shi
 SHIM_WARN := -Wno-sign-compare -Wno-missing-field-initializers
 SHIM_LIBS := -llzo2 -llz4 -lzstd -pthread
 
-shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,tmem zcache compress compress_zstd zbud zsmalloc lease extent slot move relocate home \
+shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,pool tmem zcache compress compress_zstd zbud zsmalloc lease extent slot move relocate home \
 	prefetch fetch remotify writeback counters))
 shim_support := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/shim/*.c))
 $(B)/shim/%.o: kernel/ramster/%.c
