@@ -202,6 +202,7 @@ static void judge_unknown(struct status *s, const struct ramsterd *d)
 static void judge(struct status *s, struct ramsterd *d)
 {
 	uint64_t lost = kernel_view_counter(&d->view, "pages_lost");
+	const struct conf_node *lone = watch_lone_donor(d);
 	bool donor = false;
 
 	judge_nodes(s);
@@ -211,6 +212,8 @@ static void judge(struct status *s, struct ramsterd *d)
 	if (kernel_view_counter(&d->view, "pages_missing_copy"))
 		complain(s, "%" PRIu64 " remote pages lack a copy",
 			 kernel_view_counter(&d->view, "pages_missing_copy"));
+	if (lone)
+		complain(s, "all remote pages are with %s alone", lone->name);
 	if (d->view.need && !donor && !d->evict)
 		complain(s, "%" PRIu64 " MiB of peers' memory are wanted and none has any free", d->view.need >> 20);
 	if (lost)

@@ -4,10 +4,27 @@
 #include "daemon/ramsterd.h"
 #include "daemon/watch.h"
 
+const struct conf_node *watch_lone_donor(const struct ramsterd *d)
+{
+	const struct kernel_peer *lone = NULL;
+
+	for (unsigned int i = 0; i < d->view.peers_len; i++) {
+		const struct kernel_peer *p = &d->view.peers[i];
+
+		if (p->state == RAMSTER_PEER_DEAD || !p->extents)
+			continue;
+		if (lone)
+			return NULL;
+		lone = p;
+	}
+	return lone && lone->pages && d->conf->nodes_len > 2 ? conf_node_by_number(d->conf, lone->node) : NULL;
+}
+
 void watch_tick(struct ramsterd *d)
 {
 	unsigned long long missing = kernel_view_counter(&d->view, "pages_missing_copy");
 	unsigned long long disk = kernel_view_counter(&d->view, "pages_backing");
+	const struct conf_node *lone = watch_lone_donor(d);
 
 	if (missing && !d->watch.missing)
 		log_warn("%llu remote pages lack a copy: until it is made again the death of a donor may lose them",
@@ -18,5 +35,9 @@ void watch_tick(struct ramsterd *d)
 		log_warn("pages go to disk: neither this node nor its peers have RAM for them");
 	else if (!disk && d->watch.disk)
 		log_info("no page is on disk any more");
-	d->watch = (struct watch){ .missing = missing, .disk = disk };
+	if (lone && !d->watch.lone)
+		log_warn("all remote pages are with %s alone: no other node lends", lone->name);
+	else if (!lone && d->watch.lone)
+		log_info("remote pages are with more than one donor again, or with none");
+	d->watch = (struct watch){ .missing = missing, .disk = disk, .lone = lone };
 }

@@ -8,12 +8,17 @@
 
 #include <stdbool.h>
 
+struct conf_node;
 struct ramsterd;
 
 struct watch {
 	bool missing; /* remote pages lack a copy */
 	bool disk; /* pages are on the backing device */
+	bool lone; /* one donor has all remote pages */
 };
+
+/* The donor that has all remote pages, though cluster.conf has others; NULL: there are several, or no such pages. */
+const struct conf_node *watch_lone_donor(const struct ramsterd *d);
 
 /* Each second. The module's view is fresh. */
 void watch_tick(struct ramsterd *d);

@@ -71,6 +71,9 @@ def test_settings_at_run_time(cluster):
     cluster.swapon_swapdev(n1, "256M", backing="swap")
     cluster.wait_space(n1)
     assert seen(cluster.status(n1), "n2")["space"] == 0 < seen(cluster.status(n1), "n3")["space"]
+    with Hold(n1, 150):
+        cluster.wait_status(n1, lambda status: "all remote pages are with n3 alone" in status["verdict"])
+        ramster.wait_log(n1, "all remote pages are with n3 alone: no other node lends")
     ramster_set(n2, "lend=auto")
     wait_seen(cluster, "n1", "n2", lambda node: node["free"] > 100 * MIB)
 
