@@ -24,6 +24,8 @@ bool backing_has(const struct backing *backing, unsigned long index)
 
 void backing_keep(struct backing *backing, unsigned long index)
 {
+	atomic_inc(&backing->came[index % BACKING_CAME]);
+	clear_bit(index, backing->used_once);
 	if (!test_and_set_bit(index, backing->pages)) {
 		atomic_long_inc(&backing->used);
 		atomic_long_inc(&all_pages);
@@ -38,34 +40,63 @@ void backing_forget(struct backing *backing, unsigned long index)
 	}
 }
 
-static void backing_end_io(struct bio *bio)
+static struct bio *page_bio(struct backing *backing, blk_opf_t op, struct page *page, unsigned long index)
+{
+	struct bio *bio = bio_alloc_bioset(backing->dev.bdev, 1, op, GFP_NOIO, &backing->bios);
+
+	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
+	__bio_add_page(bio, page, PAGE_SIZE, 0);
+	return bio;
+}
+
+static void read_end_io(struct bio *bio)
+{
+	struct backing_read *read = bio->bi_private;
+	int err = bio->bi_status ? -EIO : 0;
+
+	bio_put(bio);
+	if (err) {
+		count(loads_failed);
+		clear_highpage(read->page); /* it may be mapped even so */
+	}
+	read->done(read, err);
+}
+
+bool backing_is_same(const struct backing *backing, const struct backing_read *read)
+{
+	return backing_has(backing, read->index) &&
+	       atomic_read(&backing->came[read->index % BACKING_CAME]) == read->came;
+}
+
+void backing_read(struct backing *backing, struct backing_read *read)
+{
+	struct bio *bio = page_bio(backing, REQ_OP_READ | REQ_SWAP | REQ_SYNC, read->page, read->index);
+
+	read->came = atomic_read(&backing->came[read->index % BACKING_CAME]);
+	read->again = test_and_set_bit(read->index, backing->used_once);
+	bio->bi_private = read;
+	bio->bi_end_io = read_end_io;
+	submit_bio(bio);
+}
+
+static void write_end_io(struct bio *bio)
 {
 	struct bio *parent = bio->bi_private;
 
-	if (bio->bi_status) {
+	if (bio->bi_status)
 		parent->bi_status = bio->bi_status;
-		if (!op_is_write(bio_op(bio))) {
-			count(loads_failed);
-			clear_highpage(bio_first_page_all(bio)); /* it may be mapped even so */
-		}
-	}
 	bio_put(bio);
 	bio_endio(parent);
 }
 
-void backing_rw(struct backing *backing, struct bio *parent, struct page *page, unsigned long index)
+void backing_write(struct backing *backing, struct bio *parent, struct page *page, unsigned long index)
 {
-	struct bio *bio = bio_alloc_bioset(backing->dev.bdev, 1, parent->bi_opf & (REQ_OP_MASK | REQ_SWAP | REQ_SYNC),
-					   GFP_NOIO, &backing->bios);
+	struct bio *bio = page_bio(backing, parent->bi_opf & (REQ_OP_MASK | REQ_SWAP | REQ_SYNC), page, index);
 
-	if (op_is_write(bio_op(parent))) {
-		lockdep_assert_held(&backing->writes);
-		backing_keep(backing, index);
-	}
-	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
+	lockdep_assert_held(&backing->writes);
+	backing_keep(backing, index);
 	bio->bi_private = parent;
-	bio->bi_end_io = backing_end_io;
-	__bio_add_page(bio, page, PAGE_SIZE, 0);
+	bio->bi_end_io = write_end_io;
 	submit_bio(bio);
 }
 
@@ -108,17 +139,23 @@ void backing_write_batch(struct backing *backing, struct backing_batch *batch)
 	batch->failed = 0;
 	blk_start_plug(&plug); /* neighbours become one request */
 	for (i = 0; i < batch->nr; i++) {
-		bio = bio_alloc_bioset(backing->dev.bdev, 1, REQ_OP_WRITE | REQ_SWAP, GFP_NOIO, &backing->bios);
-		bio->bi_iter.bi_sector = (sector_t)batch->indices[i] << (PAGE_SHIFT - SECTOR_SHIFT);
+		bio = page_bio(backing, REQ_OP_WRITE | REQ_SWAP, batch->pages[i], batch->indices[i]);
 		bio->bi_private = &wait;
 		bio->bi_end_io = batch_end_io;
-		__bio_add_page(bio, batch->pages[i], PAGE_SIZE, 0);
 		atomic_inc(&wait.left);
 		submit_bio(bio);
 	}
 	blk_finish_plug(&plug);
 	if (!atomic_dec_and_test(&wait.left))
 		wait_for_completion_io(&wait.done);
+}
+
+static void free_bitmaps(struct backing *backing)
+{
+	kvfree(backing->pages);
+	kvfree(backing->used_once);
+	backing->pages = NULL;
+	backing->used_once = NULL;
 }
 
 int backing_resize(struct backing *backing, unsigned long nr)
@@ -128,8 +165,11 @@ int backing_resize(struct backing *backing, unsigned long nr)
 	if (bdev_nr_bytes(backing->dev.bdev) >> PAGE_SHIFT < nr)
 		return -ENOSPC;
 	backing->pages = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
-	if (!backing->pages)
+	backing->used_once = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
+	if (!backing->pages || !backing->used_once) {
+		free_bitmaps(backing);
 		return -ENOMEM;
+	}
 	backing->nr = nr;
 	return 0;
 }
@@ -167,8 +207,7 @@ void backing_close(struct backing *backing)
 	backing->path = NULL;
 	atomic_long_sub(atomic_long_read(&backing->used), &all_pages);
 	atomic_long_set(&backing->used, 0);
-	kvfree(backing->pages);
-	backing->pages = NULL;
+	free_bitmaps(backing);
 	backing->nr = 0;
 }
 

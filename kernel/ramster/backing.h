@@ -9,11 +9,15 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+#define BACKING_CAME 1024
+
 struct backing {
 	struct compat_bdev dev; /* open while dev.bdev is not NULL */
 	char *path;
 	unsigned long *pages; /* bitmap by index: the page is here */
+	unsigned long *used_once; /* the same: it has been read since it came */
 	unsigned long nr;
+	atomic_t came[BACKING_CAME]; /* how many pages have come, by index modulo BACKING_CAME */
 	atomic_long_t used;
 	struct bio_set bios;
 	struct mutex writes; /* of whoever begins writes, so that two of one page never overtake each other */
@@ -57,14 +61,30 @@ void backing_keep(struct backing *backing, unsigned long index);
 /* The page is not here any more. Any context. */
 void backing_forget(struct backing *backing, unsigned long index);
 
+/* A page that is being read. */
+struct backing_read {
+	unsigned long index;
+	struct page *page;
+	bool again; /* it was read before, since it came */
+	int came; /* backing_is_same() */
+	/* Called once, in an interrupt. @err: 0 or -EIO; then the page is cleared. */
+	void (*done)(struct backing_read *read, int err);
+};
+
+/* Whether the page that was read is here still, and none has come in its place since that was begun. Any context. */
+bool backing_is_same(const struct backing *backing, const struct backing_read *read);
+
+/* Begins to read a page. The caller fills in index, page and done. May sleep, but for other I/O of this device only. */
+void backing_read(struct backing *backing, struct backing_read *read);
+
 /**
- * backing_rw - read or write one page
+ * backing_write - write one page
  * @parent: its bio_endio() is called once when the I/O is done, with an error set if it failed; the caller has counted
  *          that with bio_inc_remaining()
  *
- * A written page is here from now on; writes is held. May sleep, but for other I/O of this device only.
+ * The page is here from now on. Under writes. May sleep, but for other I/O of this device only.
  */
-void backing_rw(struct backing *backing, struct bio *parent, struct page *page, unsigned long index);
+void backing_write(struct backing *backing, struct bio *parent, struct page *page, unsigned long index);
 
 /**
  * backing_write_batch - write pages, and wait for it

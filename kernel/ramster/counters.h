@@ -31,6 +31,7 @@
 	X(loads_hedged) /* of these, pages that a second peer answered first */                                        \
 	X(loads_prefetched) /* pages found in a copy that was fetched ahead */                                         \
 	X(loads_backing) /* pages read from swapdev's backing device */                                                \
+	X(loads_brought_up) /* of these, pages that were read before, and are local from then on */                    \
 	X(loads_empty) /* swapdev reads of pages never written: zeroes */                                              \
 	X(loads_failed) /* loads that ended in a read error */                                                         \
 	X(invalidates) /* pages freed by their front end */                                                            \

@@ -150,6 +150,7 @@ static void swapdev_clear(struct swapdev *dev)
 	lockdep_assert_held(&dev->lock);
 	flush_work(&dev->reads.work);
 	flush_work(&dev->disk_work);
+	flush_work(&dev->up_work);
 	flush_work(&dev->writes.work);
 	writeback_stop();
 	if (dev->pool)

@@ -6,6 +6,7 @@
 #define _RAMSTER_SWAPDEV_H
 
 #include <linux/bio.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -32,6 +33,8 @@ struct swapdev {
 	spinlock_t disk_lock;
 	struct list_head disk_loads; /* struct tmem_load: to be read from the backing device; under disk_lock */
 	struct work_struct disk_work;
+	struct llist_head used_again; /* struct swapdev_load: read from there for the second time */
+	struct work_struct up_work;
 	struct swapdev_deferred writes; /* to the backing device, or until there is room */
 	bool through; /* peers shall only have pages that the backing device has, too; under lock */
 	unsigned long gave_up; /* jiffies when a write waited for room in vain; 0: none did since a store */

@@ -9,6 +9,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
+#include <linux/llist.h>
 #include <linux/mempool.h>
 #include <linux/oom.h>
 #include <linux/slab.h>
@@ -31,6 +32,8 @@ struct swapdev_load {
 	struct tmem_load load;
 	struct swapdev *dev;
 	struct bio *bio;
+	struct backing_read read;
+	struct llist_node link; /* in used_again */
 };
 
 static struct kmem_cache *load_cache;
@@ -42,21 +45,27 @@ static unsigned long bio_index(const struct bio *bio)
 	return bio->bi_iter.bi_sector >> (PAGE_SHIFT - SECTOR_SHIFT);
 }
 
+static void load_end(struct swapdev_load *load)
+{
+	struct bio *bio = load->bio;
+
+	flush_dcache_page(load->load.page);
+	mempool_free(load, loads);
+	bio_endio(bio);
+}
+
 static void load_done(struct tmem_load *tload, int err)
 {
 	struct swapdev_load *load = container_of(tload, struct swapdev_load, load);
-	struct bio *bio = load->bio;
 
 	if (err == -ENOENT) {
 		count(loads_empty);
 		clear_highpage(tload->page);
 	} else if (err) {
 		clear_highpage(tload->page);
-		bio->bi_status = BLK_STS_IOERR;
+		load->bio->bi_status = BLK_STS_IOERR;
 	}
-	flush_dcache_page(tload->page);
-	mempool_free(load, loads);
-	bio_endio(bio);
+	load_end(load);
 }
 
 /* What is not in RAM anywhere may be on the backing device, also if it has just been written there: a worker reads it. */
@@ -75,6 +84,35 @@ static bool load_elsewhere(struct tmem_load *tload, int err)
 	return true;
 }
 
+/* A page that is used for the second time has come too far down. */
+static void up_work(struct work_struct *work)
+{
+	struct swapdev *dev = container_of(work, struct swapdev, up_work);
+	struct swapdev_load *load, *next;
+
+	llist_for_each_entry_safe(load, next, llist_del_all(&dev->used_again), link) {
+		/* The kernel has locked what it swaps in; what a program reads into its memory it may change at any time. */
+		if (PageLocked(load->load.page) && compat_page_swapbacked(load->load.page) &&
+		    !lent_page(load->load.page))
+			tmem_bring_up(dev->pool, &load->read);
+		load_end(load);
+	}
+}
+
+static void read_done(struct backing_read *read, int err)
+{
+	struct swapdev_load *load = container_of(read, struct swapdev_load, read);
+
+	if (err)
+		load->bio->bi_status = BLK_STS_IOERR;
+	if (err || !read->again) {
+		load_end(load);
+		return;
+	}
+	llist_add(&load->link, &load->dev->used_again);
+	queue_work(swapdev_wq, &load->dev->up_work);
+}
+
 static void disk_work(struct work_struct *work)
 {
 	struct swapdev *dev = container_of(work, struct swapdev, disk_work);
@@ -90,8 +128,8 @@ static void disk_work(struct work_struct *work)
 	list_for_each_entry_safe(tload, next, &tloads, link) {
 		load = container_of(tload, struct swapdev_load, load);
 		count(loads_backing);
-		backing_rw(&dev->backing, load->bio, tload->page, tload->index);
-		mempool_free(load, loads);
+		load->read = (struct backing_read){ .index = tload->index, .page = tload->page, .done = read_done };
+		backing_read(&dev->backing, &load->read);
 	}
 	blk_finish_plug(&plug);
 }
@@ -200,7 +238,7 @@ static int write_page(struct swapdev *dev, struct bio *bio, struct page *page, b
 		bio_inc_remaining(bio);
 		mutex_lock(&dev->backing.writes);
 		tmem_invalidate(dev->pool, index);
-		backing_rw(&dev->backing, bio, page, index);
+		backing_write(&dev->backing, bio, page, index);
 		mutex_unlock(&dev->backing.writes);
 		return 0;
 	}
@@ -328,6 +366,8 @@ int swapdev_io_init(struct swapdev *dev)
 	spin_lock_init(&dev->disk_lock);
 	INIT_LIST_HEAD(&dev->disk_loads);
 	INIT_WORK(&dev->disk_work, disk_work);
+	init_llist_head(&dev->used_again);
+	INIT_WORK(&dev->up_work, up_work);
 	deferred_init(&dev->reads, reads_work);
 	deferred_init(&dev->writes, writes_work);
 	load_cache = KMEM_CACHE(swapdev_load, 0);

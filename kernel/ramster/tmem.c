@@ -61,54 +61,94 @@ static void entry_release(struct tmem_pool *pool, void *entry)
 	}
 }
 
-int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local)
+/* A copy of a page: the index's entry for it, with a reference to @zpage for the caller if it is one. */
+static int entry_new(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local, gfp_t gfp,
+		     void **entry)
 {
-	gfp_t gfp = reserve_store_gfp();
-	struct zpage *zpage = NULL;
-	void *entry = NULL, *old;
-	int err = -ENOSPC;
+	struct zpage *zpage;
+	int err;
 
-	if (index <= TMEM_MAX_INDEX)
-		err = zcache_store(page, keep_local, gfp, &entry);
-	if (err) {
-		count(stores_refused);
-		trace_ramster_store(pool->id, index, 0, err);
+	if (index > TMEM_MAX_INDEX)
+		return -ENOSPC;
+	err = zcache_store(page, keep_local, gfp, entry);
+	if (err)
 		return err;
-	}
-	if (entry_is_zpage(entry)) {
-		zpage = entry;
-		zpage->pool = tmem_pool_get(pool);
-		zpage->index = index;
-		zpage->written = READ_ONCE(pool->written);
-		zpage_get(zpage);
-	} else {
+	if (!entry_is_zpage(*entry)) {
 		atomic_long_inc(&nr_same);
+		return 0;
 	}
+	zpage = *entry;
+	zpage->pool = tmem_pool_get(pool);
+	zpage->index = index;
+	zpage->written = READ_ONCE(pool->written);
+	zpage_get(zpage);
+	return 0;
+}
+
+/*
+ * Puts an entry into the index; what was there is left in @old. @from_disk: only if the page is where that was
+ * read, and nowhere else. Returns 0, -ENOMEM, or -ESTALE: it is not.
+ */
+static int entry_put(struct tmem_pool *pool, unsigned long index, void *entry, const struct backing_read *from_disk,
+		     gfp_t gfp, void **old)
+{
+	int err = 0;
 
 	xa_lock(&pool->pages);
-	old = __xa_store(&pool->pages, index, entry, gfp);
+	if (from_disk && (!backing_is_same(pool->backing, from_disk) || xa_load(&pool->pages, index))) {
+		err = -ESTALE;
+	} else {
+		*old = __xa_store(&pool->pages, index, entry, gfp);
+		err = xa_err(*old);
+	}
 	/* Under the lock: what stands there later is what was written back since. */
-	if (pool->backing && !xa_is_err(old))
+	if (!err && pool->backing)
 		backing_forget(pool->backing, index);
 	xa_unlock(&pool->pages);
-	if (xa_is_err(old)) {
-		entry_release(pool, entry);
-		if (zpage)
-			zpage_put(zpage);
-		count(stores_refused);
-		trace_ramster_store(pool->id, index, 0, xa_err(old));
-		return xa_err(old);
-	}
-	entry_release(pool, old);
-	count(stores);
-	trace_ramster_store(pool->id, index, zpage ? zpage->length : 0, 0);
-	if (zpage) {
+	return err;
+}
+
+static int store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local,
+		 const struct backing_read *from_disk)
+{
+	gfp_t gfp = reserve_store_gfp();
+	void *entry = NULL, *old = NULL;
+	struct zpage *zpage;
+	int err;
+
+	err = entry_new(pool, index, page, keep_local, gfp, &entry);
+	if (err)
+		return err;
+	zpage = entry_is_zpage(entry) ? entry : NULL;
+	err = entry_put(pool, index, entry, from_disk, gfp, &old);
+	entry_release(pool, err ? entry : old);
+	if (!zpage)
+		return err;
+	if (!err)
 		zcache_stored(zpage);
-		zpage_put(zpage);
-		if (pool->through && writeback_through_due())
-			writeback_wake();
+	trace_ramster_store(pool->id, index, zpage->length, err);
+	zpage_put(zpage);
+	return err;
+}
+
+int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local)
+{
+	int err = store(pool, index, page, keep_local, NULL);
+
+	if (err) {
+		count(stores_refused);
+		return err;
 	}
+	count(stores);
+	if (pool->through && writeback_through_due())
+		writeback_wake();
 	return 0;
+}
+
+void tmem_bring_up(struct tmem_pool *pool, const struct backing_read *read)
+{
+	if (!zcache_nearly_full() && !store(pool, read->index, read->page, false, read))
+		count(loads_brought_up);
 }
 
 void tmem_load_done(struct tmem_load *load, int err)

@@ -20,6 +20,7 @@
 #include "zcache.h"
 
 struct backing;
+struct backing_read;
 struct page;
 struct r2net_peer;
 
@@ -73,6 +74,12 @@ void tmem_pool_destroy(struct tmem_pool *pool);
  * Replaces what was there, also on the pool's disk. Never sleeps. Returns 0; -ENOSPC or -ENOMEM: not taken, and what was there is as it was.
  */
 int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, bool keep_local);
+
+/*
+ * A page was read from the pool's disk: it is local from now on, if there is room and nothing else has become of it. Never sleeps.
+ * @read: with its page unchanging
+ */
+void tmem_bring_up(struct tmem_pool *pool, const struct backing_read *read);
 
 /* Begins a load. Never sleeps, does not wait. load->done() may be called before this returns. */
 void tmem_load(struct tmem_load *load);

@@ -3,6 +3,7 @@
 import pytest
 
 import ramster
+from hold import Hold
 
 pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,256", disks=["n1=backing:256"])
 
@@ -16,7 +17,7 @@ def cluster(lab):
     config = ramster.configuration(lab, lend={"n1": "off", "n2": "24M"}, local_max_percent=25, remotify_percent=20)
     with ramster.Cluster(lab, config) as cluster:
         n1 = lab["n1"]
-        n1.sh(f"cd {ramster.SWAPDEV_SETTINGS}; echo /dev/disk/backing >backing_dev; echo 200M >disksize")
+        n1.sh(f"cd {ramster.SWAPDEV_SETTINGS}; echo /dev/disk/backing >backing_dev; echo 256M >disksize")
         cluster.wait_for(lambda counters: counters["remote_space_bytes"] == LENT)
         n1.sh(f"dd if=/dev/urandom of=/tmp/pages bs=1M count={TENTH}")
         yield cluster
@@ -54,6 +55,24 @@ def test_the_coldest_are_on_the_disk(cluster):
     write(n1, 0)
     assert read_from_disk(cluster, n1, 0) == 0
     assert cluster.counters(n1)["loads_failed"] == 0
+
+
+def test_what_is_used_again_comes_up(cluster):
+    """A page that is swapped in from the disk for the second time, unchanged, is in RAM from then on."""
+    n1, n2 = cluster.lab
+    n2.run("ramster", "set", "lend=off")
+    n1.sh(f"mkswap {ramster.SWAPDEV} && swapon {ramster.SWAPDEV}")
+    with Hold(n1, 120) as hold:
+        cluster.wait_for(lambda counters: counters["pages_backing"] > 2000)
+        # There is room again. While less than half of the swap disk is used what is read there stays there, too.
+        n1.sh("cd /sys/module/ramster/parameters && echo 50 >local_max_percent && echo 50 >remotify_percent")
+        for _ in range(3):
+            hold.assert_right()
+        counters = cluster.counters(n1)
+        assert counters["loads_brought_up"] > 100 and counters["loads_failed"] == 0
+        hold.rewrite(0, hold.pages // 4)
+        hold.assert_right()
+        hold.end()
 
 
 def test_without_peers_the_coldest_go_to_the_disk(cluster):

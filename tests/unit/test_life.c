@@ -170,6 +170,7 @@ static void life_up(const char *allocator, bool disk)
 	life.has_disk = disk;
 	if (disk)
 		disk_up(&life.disk, life.pool, TASKS * INDICES);
+	life.disk.bring_up = true;
 	for (i = 0; i < DONORS; i++) {
 		life.donors[i] = donor_new(i + 2);
 		life.donors[i]->wait = true;

@@ -245,6 +245,60 @@ static void test_a_load_meets_a_page_on_its_way_to_the_disk(void **state)
 	check_all(nr + 200);
 }
 
+/* Another page gets the place, is stored and goes to the disk, all while the first one is being loaded. */
+static void rewrite_and_write_back(unsigned long index)
+{
+	struct page page;
+
+	disk.loaded = NULL;
+	page_make(&page, PAGE_TEXT, 777);
+	assert_int_equal(disk_store(&disk, index, &page), 0);
+	assert_false(backing_has(&disk.backing, index));
+	shim_totalram_pages = 100;
+	assert_int_equal(zcache_set_limits(1, 1), 0);
+	while (!backing_has(&disk.backing, index)) {
+		writeback_wake();
+		usleep(1000);
+	}
+	be_empty();
+}
+
+static void test_what_is_used_comes_up(void **state)
+{
+	struct page page, want;
+	u64 on_disk, local;
+
+	donor_die(scene.donor);
+	fill(0, 300);
+	be_full();
+	assert_true(wait_for_disk(200));
+	be_empty();
+	disk_stop(&disk);
+	on_disk = backing_pages();
+	local = zcache_pages();
+	disk.bring_up = true;
+	check_all(50);
+	assert_int_equal(backing_pages(), on_disk - 50);
+	assert_int_equal(zcache_pages(), local + 50);
+	check_all(300);
+	assert_int_equal(backing_pages(), 0);
+	check_all(300);
+
+	/* Not if it was freed, or another page is there by now. */
+	be_full();
+	assert_int_equal(writeback_start(scene.pool), 0);
+	assert_true(wait_for_disk(200));
+	be_empty();
+	disk.loaded = rewrite_and_write_back;
+	assert_true(backing_has(&disk.backing, 0));
+	check_all(1);
+	disk_stop(&disk);
+	assert_false(tmem_present(scene.pool, 0));
+	assert_int_equal(disk_load(&disk, 0, &page, false), 0);
+	page_make(&want, PAGE_TEXT, 777);
+	assert_memory_equal(&page, &want, sizeof(page));
+}
+
 /* With writethrough: pages that may leave are on the disk, and the others are here. */
 static void wait_for_writes(unsigned long nr)
 {
@@ -300,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_rewritten_or_freed_meanwhile_is_not_on_the_disk, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_disk_that_fails_loses_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_is_used_comes_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_written_through, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_load_meets_a_page_on_its_way_to_the_disk, set_up, tear_down),
 	};

@@ -108,6 +108,21 @@ static inline bool compat_frontswap_write_through(bool on)
 }
 #endif
 
+/* 5.17 has folios; 6.9 has this for nothing else. */
+static inline bool compat_page_swapbacked(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 17, 0)
+	return PageSwapBacked(page);
+#else
+	return folio_test_swapbacked(page_folio(page));
+#endif
+}
+
+/* 6.0 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+typedef unsigned int blk_opf_t;
+#endif
+
 /* 5.12: a bio knows its block device; 5.16: submit_bio returns nothing. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
 static inline struct gendisk *compat_bio_disk(const struct bio *bio)

@@ -19,6 +19,7 @@ bool backing_has(const struct backing *backing, unsigned long index)
 void backing_keep(struct backing *backing, unsigned long index)
 {
 	shim_assert(index < backing->nr);
+	atomic_inc(&backing->came[index % BACKING_CAME]);
 	if (!test_and_set_bit(index, backing->pages))
 		atomic_long_inc(&backing->used);
 }
@@ -34,6 +35,12 @@ void backing_forget(struct backing *backing, unsigned long index)
 u64 backing_pages(void)
 {
 	return the_disk ? atomic_long_read(&the_disk->backing.used) : 0;
+}
+
+bool backing_is_same(const struct backing *backing, const struct backing_read *read)
+{
+	return backing_has(backing, read->index) &&
+	       atomic_read(&backing->came[read->index % BACKING_CAME]) == read->came;
 }
 
 void backing_write_batch(struct backing *backing, struct backing_batch *batch)
@@ -92,6 +99,7 @@ void disk_free(struct disk *disk, unsigned long index)
 struct disk_load {
 	struct tmem_load load;
 	struct disk *disk;
+	struct backing_read read;
 	struct completion completion;
 	int err;
 };
@@ -110,10 +118,19 @@ static bool load_elsewhere(struct tmem_load *tload, int err)
 
 	if (!backing_has(&load->disk->backing, tload->index))
 		return err == -ENOENT && tmem_present(tload->pool, tload->index) && tmem_load_again(tload, 0);
+	load->read = (struct backing_read){
+		.index = tload->index,
+		.page = tload->page,
+		.came = atomic_read(&load->disk->backing.came[tload->index % BACKING_CAME]),
+	};
 	/* A program that writes a page while another reads it may see a part of each; the test wants one of them. */
 	mutex_lock(&load->disk->backing.writes);
 	*tload->page = load->disk->pages[tload->index];
 	mutex_unlock(&load->disk->backing.writes);
+	if (load->disk->loaded)
+		load->disk->loaded(tload->index);
+	if (load->disk->bring_up)
+		tmem_bring_up(tload->pool, &load->read);
 	load_done(tload, 0);
 	return true;
 }

@@ -14,6 +14,8 @@ struct disk {
 	struct page *pages;
 	unsigned long batches; /* written */
 	bool fail; /* writes */
+	bool bring_up; /* what is read */
+	void (*loaded)(unsigned long index); /* called when a page has been read, before it is brought up; or NULL */
 	void (*writing)(unsigned long index); /* called while a page is being written; or NULL */
 };
 
