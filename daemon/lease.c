@@ -506,6 +506,7 @@ void lease_offer_changed(struct peer *peer)
 		peer->borrow.listed = false; /* what its lender was asked last may or may not have been done */
 	else if (!peer->borrow.listed)
 		link_try_soon(peer); /* it is back, perhaps the same with all it had */
+	link_moved(peer, peer->offer.lender_instance, peer->offer.data_port);
 	if (peer->d->view.instance)
 		ramsterd_tick_soon(peer->d);
 }

@@ -166,6 +166,16 @@ bool link_tick(struct peer *peer, bool wanted)
 	return false;
 }
 
+void link_moved(struct peer *peer, uint64_t lender_instance, uint16_t port)
+{
+	struct link *link = &peer->link;
+
+	if (!port || link->lender_instance != lender_instance || !link->port || link->port == port)
+		return;
+	link->port = port;
+	link_try_soon(peer);
+}
+
 void link_try_soon(struct peer *peer)
 {
 	peer->link.retry_at_ms = 0;

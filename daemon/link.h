@@ -52,6 +52,9 @@ bool link_tick(struct peer *peer, bool wanted);
 /* Whether leases of that lender can be used: a control connection and one for data are there. */
 bool link_ready(const struct peer *peer, uint64_t lender_instance);
 
+/* The donor offers what that lender has, which listens at that port now. */
+void link_moved(struct peer *peer, uint64_t lender_instance, uint16_t port);
+
 /* The lender may have come back: what failed before is tried again at the next tick. */
 void link_try_soon(struct peer *peer);
 

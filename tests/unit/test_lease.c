@@ -103,6 +103,10 @@ void link_try_soon(struct peer *peer)
 	tried_soon++;
 }
 
+void link_moved(struct peer *peer, uint64_t lender_instance, uint16_t port)
+{
+}
+
 void link_reset(struct peer *peer)
 {
 }
