@@ -97,10 +97,12 @@ static uint64_t read_swapped_kept(pid_t pid)
 static struct lend_reading take_reading(const struct ramsterd *d, uint64_t lent)
 {
 	pid_t pid = sidedoor_pid(d->door);
+	uint64_t swapped = read_swapped(pid), kept = read_swapped_kept(pid);
 	struct lend_reading reading = {
 		.now_ms = uv_now(d->loop),
 		.lent = lent,
-		.swapped = conf_keeps(d->self) ? read_swapped_kept(pid) : read_swapped(pid),
+		/* What is private is in both; which it is, is for the lender that runs to say, not for the settings. */
+		.swapped = kept > swapped ? kept : swapped,
 		.borrowing = lend_borrowing(d),
 	};
 
