@@ -79,8 +79,14 @@ static void drain(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 	} else {
 		reply->active = offer.draining;
 	}
-	reply->known = offer.lender_instance;
+	reply->known = offer.lender_instance != 0;
 	reply->lent = offer.lent;
+}
+
+/* Pages with a peer; what is on its way there counts as one. */
+static uint64_t pages_there(const struct kernel_peer *p)
+{
+	return p->pages ? p->pages : p->used > 0;
 }
 
 static void evict(struct ramsterd *d, const Ramster__EmptyRequest *request, Ramster__EmptyReply *reply,
@@ -102,7 +108,7 @@ static void evict(struct ramsterd *d, const Ramster__EmptyRequest *request, Rams
 	reply->room = limit > used ? limit - used : 0;
 	for (unsigned int i = 0; i < d->view.peers_len; i++)
 		if (d->view.peers[i].state != RAMSTER_PEER_DEAD)
-			reply->pages += d->view.peers[i].pages;
+			reply->pages += pages_there(&d->view.peers[i]);
 }
 
 void empty_answer(struct ramsterd *d, const Ramster__EmptyRequest *request, bool may_act, Ramster__EmptyReply *reply,

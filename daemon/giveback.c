@@ -10,6 +10,7 @@
 #include "daemon/peer.h"
 #include "daemon/placement.h"
 
+#define TELL_AGAIN_MS 5000 /* somebody else, ramsterd --release, may have told the module otherwise */
 #define LOW_WATER_PARAMETER "/sys/module/ramster/parameters/low_water_mb"
 #define SPARE_MIN (64ULL << 20) /* free remote space always kept */
 #define SPARE_SECONDS 30 /* with too much of it, before some is given back */
@@ -91,10 +92,11 @@ static void set_keep(struct ramsterd *d, const struct kernel_peer *p)
 	bool revoked = peer && peer->borrow.revoke_lender == p->lender_instance;
 	uint32_t keep = d->evict || !peer ? 0 : revoked ? peer->borrow.keep : UINT32_MAX;
 	struct kept *kept = &d->kept[p->node];
+	bool same = kept->lender == p->lender_instance && kept->keep == keep;
 
-	if (kept->lender == p->lender_instance && kept->keep == keep)
+	if (same && (keep == UINT32_MAX || uv_now(d->loop) - kept->told_ms < TELL_AGAIN_MS))
 		return;
-	if (!peer && p->pages)
+	if (!same && !peer && p->pages)
 		log_limited(
 			&limit, LOG_WARNING,
 			"node %u is not in cluster.conf, but has %llu pages of this node: they are taken away from it",
@@ -103,7 +105,10 @@ static void set_keep(struct ramsterd *d, const struct kernel_peer *p)
 		log_limited(&limit, LOG_ERR, "node %u: the module does not give back what it wants: %s", p->node,
 			    kernel_error(d->kernel));
 	else
-		*kept = (struct kept){ .lender = p->lender_instance, .keep = keep, .at_ms = uv_now(d->loop) };
+		*kept = (struct kept){ .lender = p->lender_instance,
+				       .keep = keep,
+				       .at_ms = same ? kept->at_ms : uv_now(d->loop),
+				       .told_ms = uv_now(d->loop) };
 }
 
 void giveback_on_revoke(struct peer *peer, const Ramster__LeaseRevoke *revoke)

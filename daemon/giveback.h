@@ -19,6 +19,7 @@ struct kept {
 	uint64_t lender; /* 0: nothing */
 	uint32_t keep;
 	uint64_t at_ms;
+	uint64_t told_ms; /* when the module was told last */
 };
 
 /* Each second, and when that changes: tells the module how many leases may stay. Its view is fresh. */

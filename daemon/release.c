@@ -57,10 +57,10 @@ static int hold_home(struct kernel *kernel, struct kernel_view *view)
 		nanosleep(&pause, NULL);
 		ret = kernel_view_read(kernel, view);
 	}
-	if (!ret && remote_pages(view)) {
-		keep(kernel, view, UINT32_MAX);
+	if (!ret && remote_pages(view))
 		ret = -EBUSY;
-	}
+	if (ret)
+		keep(kernel, view, UINT32_MAX);
 	return ret;
 }
 
