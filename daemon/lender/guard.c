@@ -40,7 +40,7 @@ static bool is_dying(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	status = fopen(path, "re");
 	if (!status)
-		return true;
+		return errno == ENOENT || errno == ESRCH;
 	while (fgets(line, sizeof(line), status))
 		if (sscanf(line, "ShdPnd: %llx", &pending) == 1)
 			break;

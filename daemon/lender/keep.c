@@ -83,7 +83,7 @@ static bool clean(const struct table *table, int fd)
 			return false;
 		from = lent_offset(id) + lease.size;
 	}
-	return !fallocate(fd, mode, from, LENT_FILE_BYTES - from);
+	return from >= LENT_FILE_BYTES || !fallocate(fd, mode, from, LENT_FILE_BYTES - from);
 }
 
 /* Returns NULL if what was found can be gone on with. */
@@ -169,6 +169,7 @@ static struct table *begin(int fds[STORE_NAMES], uint32_t node, uint64_t instanc
 	*why = store_put(fds);
 	if (!*why)
 		return table;
+	store_drop(); /* one of the two may be there */
 	munmap(table, sizeof(*table));
 	return NULL;
 }

@@ -81,7 +81,11 @@ uint8_t *lent_new(uint32_t id, size_t size)
 
 uint8_t *lent_again(uint32_t id, size_t size)
 {
-	return map(id, size);
+	uint8_t *memory = map(id, size);
+
+	if (!memory)
+		punch(id, size);
+	return memory;
 }
 
 void lent_free(uint32_t id, uint8_t *memory, size_t size)

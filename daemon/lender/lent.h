@@ -29,7 +29,7 @@ void lent_init(int fd);
  */
 uint8_t *lent_new(uint32_t id, size_t size);
 
-/* The memory that the file has for an extent, as it was left; NULL if it cannot be mapped. */
+/* The memory that the file has for an extent, as it was left; NULL if it cannot be mapped, and then it is given back. */
 uint8_t *lent_again(uint32_t id, size_t size);
 
 /* Gives memory back to the system. It must not be touched afterwards. */
