@@ -209,6 +209,8 @@ static void judge(struct status *s, struct ramsterd *d)
 	judge_unknown(s, d);
 	for (size_t i = 0; i < s->message.n_nodes; i++)
 		donor |= !s->nodes[i].local && s->nodes[i].member && s->nodes[i].free >= d->conf->extent_size;
+	if (lost)
+		complain(s, "%" PRIu64 " pages were lost with their peers", lost);
 	if (kernel_view_counter(&d->view, "pages_missing_copy"))
 		complain(s, "%" PRIu64 " remote pages lack a copy",
 			 kernel_view_counter(&d->view, "pages_missing_copy"));
@@ -216,8 +218,6 @@ static void judge(struct status *s, struct ramsterd *d)
 		complain(s, "all remote pages are with %s alone", lone->name);
 	if (d->view.need && !donor && !d->evict)
 		complain(s, "%" PRIu64 " MiB of peers' memory are wanted and none has any free", d->view.need >> 20);
-	if (lost)
-		complain(s, "%" PRIu64 " pages were lost with their peers", lost);
 	if (d->self->lend != CONF_LEND_OFF && !s->lender.present)
 		complain(s, "ramster-lender does not answer, so this node lends nothing");
 	s->message.degraded = s->complaints[0];
