@@ -4,7 +4,6 @@
  */
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
-#include <linux/completion.h>
 #include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -79,6 +78,60 @@ void backing_read(struct backing *backing, struct backing_read *read)
 	submit_bio(bio);
 }
 
+static void batch_end_io(struct bio *bio)
+{
+	struct backing *backing = bio->bi_private;
+	struct backing_batch *batch = backing->batch;
+	struct page *page = bio_first_page_all(bio);
+	unsigned int i;
+
+	if (bio->bi_status) {
+		for (i = 0; batch->pages[i] != page; i++)
+			;
+		set_bit(i, (unsigned long *)&batch->failed);
+	}
+	bio_put(bio);
+	if (atomic_dec_and_test(&batch->left))
+		wake_up_all(&backing->batch_over);
+}
+
+void backing_batch_begin(struct backing *backing, struct backing_batch *batch)
+{
+	struct blk_plug plug;
+	struct bio *bio;
+	unsigned int i;
+
+	lockdep_assert_held(&backing->writes);
+	batch->failed = 0;
+	atomic_set(&batch->left, batch->nr);
+	backing->batch = batch;
+	blk_start_plug(&plug); /* neighbours become one request */
+	for (i = 0; i < batch->nr; i++) {
+		bio = page_bio(backing, REQ_OP_WRITE | REQ_SWAP, batch->pages[i], batch->indices[i]);
+		bio->bi_private = backing;
+		bio->bi_end_io = batch_end_io;
+		submit_bio(bio);
+	}
+	blk_finish_plug(&plug);
+}
+
+void backing_batch_end(struct backing *backing, struct backing_batch *batch)
+{
+	wait_event(backing->batch_over, !atomic_read(&batch->left));
+}
+
+/* A batch that is over may be waited for, too: what it says of its pages does not matter then. */
+static void wait_for_page(struct backing *backing, unsigned long index)
+{
+	struct backing_batch *batch = backing->batch;
+	unsigned int i;
+
+	lockdep_assert_held(&backing->writes);
+	for (i = 0; batch && i < batch->nr; i++)
+		if (batch->indices[i] == index)
+			backing_batch_end(backing, batch);
+}
+
 static void write_end_io(struct bio *bio)
 {
 	struct bio *parent = bio->bi_private;
@@ -91,63 +144,14 @@ static void write_end_io(struct bio *bio)
 
 void backing_write(struct backing *backing, struct bio *parent, struct page *page, unsigned long index)
 {
-	struct bio *bio = page_bio(backing, parent->bi_opf & (REQ_OP_MASK | REQ_SWAP | REQ_SYNC), page, index);
+	struct bio *bio;
 
-	lockdep_assert_held(&backing->writes);
+	wait_for_page(backing, index);
+	bio = page_bio(backing, parent->bi_opf & (REQ_OP_MASK | REQ_SWAP | REQ_SYNC), page, index);
 	backing_keep(backing, index);
 	bio->bi_private = parent;
 	bio->bi_end_io = write_end_io;
 	submit_bio(bio);
-}
-
-/* A batch under way, on the stack of whoever waits. */
-struct batch_wait {
-	struct backing_batch *batch;
-	atomic_t left;
-	struct completion done;
-};
-
-static void batch_end_io(struct bio *bio)
-{
-	struct batch_wait *wait = bio->bi_private;
-	struct backing_batch *batch = wait->batch;
-	struct page *page = bio_first_page_all(bio);
-	unsigned int i;
-
-	if (bio->bi_status) {
-		for (i = 0; batch->pages[i] != page; i++)
-			;
-		set_bit(i, (unsigned long *)&batch->failed);
-	}
-	bio_put(bio);
-	if (atomic_dec_and_test(&wait->left))
-		complete(&wait->done);
-}
-
-void backing_write_batch(struct backing *backing, struct backing_batch *batch)
-{
-	struct batch_wait wait = {
-		.batch = batch,
-		.left = ATOMIC_INIT(1),
-		.done = COMPLETION_INITIALIZER_ONSTACK(wait.done),
-	};
-	struct blk_plug plug;
-	struct bio *bio;
-	unsigned int i;
-
-	lockdep_assert_held(&backing->writes);
-	batch->failed = 0;
-	blk_start_plug(&plug); /* neighbours become one request */
-	for (i = 0; i < batch->nr; i++) {
-		bio = page_bio(backing, REQ_OP_WRITE | REQ_SWAP, batch->pages[i], batch->indices[i]);
-		bio->bi_private = &wait;
-		bio->bi_end_io = batch_end_io;
-		atomic_inc(&wait.left);
-		submit_bio(bio);
-	}
-	blk_finish_plug(&plug);
-	if (!atomic_dec_and_test(&wait.left))
-		wait_for_completion_io(&wait.done);
 }
 
 static void free_bitmaps(struct backing *backing)
@@ -160,6 +164,7 @@ static void free_bitmaps(struct backing *backing)
 
 int backing_resize(struct backing *backing, unsigned long nr)
 {
+	free_bitmaps(backing); /* of a size that did not come to be */
 	if (!backing_is_open(backing))
 		return 0;
 	if (bdev_nr_bytes(backing->dev.bdev) >> PAGE_SHIFT < nr)
@@ -172,6 +177,12 @@ int backing_resize(struct backing *backing, unsigned long nr)
 	}
 	backing->nr = nr;
 	return 0;
+}
+
+void backing_init(struct backing *backing)
+{
+	mutex_init(&backing->writes);
+	init_waitqueue_head(&backing->batch_over);
 }
 
 int backing_open(struct backing *backing, const char *path)
@@ -209,6 +220,7 @@ void backing_close(struct backing *backing)
 	atomic_long_set(&backing->used, 0);
 	free_bitmaps(backing);
 	backing->nr = 0;
+	backing->batch = NULL;
 }
 
 u64 backing_pages(void)

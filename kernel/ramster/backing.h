@@ -8,6 +8,7 @@
 #include <linux/bio.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #define BACKING_CAME 1024
 
@@ -21,6 +22,8 @@ struct backing {
 	atomic_long_t used;
 	struct bio_set bios;
 	struct mutex writes; /* of whoever begins writes, so that two of one page never overtake each other */
+	struct backing_batch *batch; /* under way; set under writes */
+	wait_queue_head_t batch_over;
 };
 
 #define BACKING_BATCH 64U
@@ -31,6 +34,7 @@ struct backing_batch {
 	unsigned long indices[BACKING_BATCH];
 	struct page *pages[BACKING_BATCH];
 	u64 failed; /* bit by page: it could not be written */
+	atomic_t left;
 };
 
 /**
@@ -40,6 +44,9 @@ struct backing_batch {
  * May sleep. Returns 0 or what opening it returned.
  */
 int backing_open(struct backing *backing, const char *path);
+
+/* Before anything else. */
+void backing_init(struct backing *backing);
 
 /* No I/O is under way. May sleep. Nothing if it is not open. */
 void backing_close(struct backing *backing);
@@ -82,16 +89,18 @@ void backing_read(struct backing *backing, struct backing_read *read);
  * @parent: its bio_endio() is called once when the I/O is done, with an error set if it failed; the caller has counted
  *          that with bio_inc_remaining()
  *
- * The page is here from now on. Under writes. May sleep, but for other I/O of this device only.
+ * The page is here from now on. Under writes. May sleep, but for other I/O of this device only; a batch that has the page is waited
+ * for.
  */
 void backing_write(struct backing *backing, struct bio *parent, struct page *page, unsigned long index);
 
-/**
- * backing_write_batch - write pages, and wait for it
- *
- * Under writes. Whether a page is here from then on is for the caller to say: backing_keep(). Sleeps.
+/*
+ * Begins to write pages. Under writes, and not while another batch is under way. Whether a page is here from then on is for the
+ * caller to say: backing_keep(). May sleep, but for other I/O of this device only.
  */
-void backing_write_batch(struct backing *backing, struct backing_batch *batch);
+void backing_batch_begin(struct backing *backing, struct backing_batch *batch);
+/* Waits until they are written, or have failed. Without locks. Sleeps. */
+void backing_batch_end(struct backing *backing, struct backing_batch *batch);
 
 /* Pages that are here, also those that are elsewhere, too. */
 u64 backing_pages(void);

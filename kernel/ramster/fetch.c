@@ -40,7 +40,7 @@ struct fetch {
 	struct tmem_load *load; /* for the first page; NULL if nobody waits for one */
 	struct fetch *first; /* a hedge: the READ that waits for a slow peer; a reference to its request. Else NULL */
 	unsigned long hedged; /* bit by page: asked of a second peer; only ops->hedge() looks */
-	bool home; /* of fetch_home() */
+	enum fetch_purpose purpose; /* not FETCH_COPY: of fetch_home() */
 	atomic_t waits; /* home: pages that have not come, nor failed */
 	unsigned int nr;
 	struct r2net_item items[FETCH_MAX];
@@ -56,7 +56,7 @@ static atomic_t hedging; /* READs of hedges */
 static DEFINE_SPINLOCK(backlog_lock);
 static LIST_HEAD(backlog);
 static atomic_t under_way; /* READs */
-static atomic_t homing; /* of fetch_home(): READs of which somebody waits for a page */
+static atomic_t homing[FETCH_PURPOSES]; /* of fetch_home(): READs of which somebody waits for a page */
 static DECLARE_WAIT_QUEUE_HEAD(homed);
 
 static void backlog_retry(struct work_struct *work)
@@ -128,8 +128,8 @@ static void fetch_end(struct fetch *fetch, unsigned int i, int err, const void *
 
 	if (page->zpage) {
 		tmem_fetched(page->zpage, bytes, length, err, slot_lease_serial(page->lease));
-		if (fetch->home && atomic_dec_and_test(&fetch->waits)) {
-			atomic_dec(&homing);
+		if (fetch->purpose != FETCH_COPY && atomic_dec_and_test(&fetch->waits)) {
+			atomic_dec(&homing[fetch->purpose]);
 			wake_up(&homed);
 		}
 		return;
@@ -181,7 +181,7 @@ static void fetch_init_request(struct fetch *fetch, const struct r2net_request_o
 	fetch->req.items = fetch->items;
 }
 
-static struct fetch *fetch_new(struct tmem_load *load, bool home)
+static struct fetch *fetch_new(struct tmem_load *load, enum fetch_purpose purpose)
 {
 	/* Reading ahead must not use up what loads that wait may need. */
 	struct fetch *fetch = load ? mempool_alloc(fetches, FETCH_GFP) : kmem_cache_alloc(fetch_cache, FETCH_GFP);
@@ -190,9 +190,9 @@ static struct fetch *fetch_new(struct tmem_load *load, bool home)
 		return NULL;
 	fetch_init_request(fetch, &fetch_ops);
 	fetch->req.patient = load && load->patient;
-	fetch->req.bulk = home;
+	fetch->req.bulk = purpose != FETCH_COPY;
 	fetch->load = load;
-	fetch->home = home;
+	fetch->purpose = purpose;
 	return fetch;
 }
 
@@ -210,7 +210,7 @@ static void fetch_add(struct fetch *fetch, void *entry, struct zpage *zpage, con
 	fetch->pages[fetch->nr] =
 		(struct fetch_page){ .entry = entry, .lease = leg->lease, .zpage = zpage, .checksum = slot->checksum };
 	/* Nobody waits for what comes home. */
-	fetch->req.hedge |= slot->nr_copies > 1 && !fetch->home && !fetch->first;
+	fetch->req.hedge |= slot->nr_copies > 1 && fetch->purpose == FETCH_COPY && !fetch->first;
 	fetch->nr++;
 }
 
@@ -222,8 +222,8 @@ static void fetch_submit(struct fetch *fetch)
 		fetch_free(fetch);
 		return;
 	}
-	if (fetch->home) {
-		atomic_inc(&homing);
+	if (fetch->purpose != FETCH_COPY) {
+		atomic_inc(&homing[fetch->purpose]);
 		atomic_set(&fetch->waits, fetch->nr);
 	}
 	fetch->req.nr = fetch->nr;
@@ -322,7 +322,7 @@ static bool fetch_page(struct fetch **fetch, struct tmem_pool *pool, unsigned lo
 
 	for (;;) {
 		if (!*fetch)
-			*fetch = fetch_new(NULL, purpose != FETCH_COPY);
+			*fetch = fetch_new(NULL, purpose);
 		if (!*fetch)
 			return false;
 		zpage = tmem_fetch_ahead(pool, index, purpose, (*fetch)->peer, &slot);
@@ -357,7 +357,7 @@ static void fetch_plan(struct tmem_pool *pool, struct fetch *fetch, const struct
 void fetch_load(struct tmem_load *load, void *entry, const struct extent_slot *slot, const struct prefetch_plan *plan)
 {
 	struct tmem_pool *pool = load->pool;
-	struct fetch *fetch = fetch_new(load, false);
+	struct fetch *fetch = fetch_new(load, FETCH_COPY);
 
 	if (!fetch) {
 		slot_unpin(entry, slot->legs[0].lease);
@@ -391,9 +391,9 @@ void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr, enu
 		fetch_submit(fetch);
 }
 
-bool fetch_home_wait(unsigned int max, unsigned long timeout)
+bool fetch_home_wait(enum fetch_purpose purpose, unsigned int max, unsigned long timeout)
 {
-	return wait_event_idle_timeout(homed, atomic_read(&homing) <= max, timeout);
+	return wait_event_idle_timeout(homed, atomic_read(&homing[purpose]) <= max, timeout);
 }
 
 int fetch_init(void)

@@ -39,7 +39,7 @@ void fetch_home(struct tmem_pool *pool, const u32 *indices, unsigned int nr, enu
  * Sleeps until all pages of fetch_home() have come or failed but those of at most @max READs, for @timeout jiffies at most.
  * Returns whether that is so.
  */
-bool fetch_home_wait(unsigned int max, unsigned long timeout);
+bool fetch_home_wait(enum fetch_purpose purpose, unsigned int max, unsigned long timeout);
 
 /* May sleep. */
 int fetch_init(void);

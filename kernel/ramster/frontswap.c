@@ -197,13 +197,13 @@ void frontswap_detach(void)
 	void (*detach)(void);
 	unsigned int i;
 
-	if (!attached)
-		return;
-	/* The module that we are attached to cannot go. */
-	detach = symbol_get(frontswap_hook_detach);
-	detach();
-	symbol_put(frontswap_hook_detach);
-	symbol_put(frontswap_hook_attach);
+	if (attached) {
+		/* The module that we are attached to cannot go. */
+		detach = symbol_get(frontswap_hook_detach);
+		detach();
+		symbol_put(frontswap_hook_detach);
+		symbol_put(frontswap_hook_attach);
+	}
 	attached = false;
 	if (kernel_writes)
 		compat_frontswap_write_through(false);

@@ -10,6 +10,7 @@
 #if IS_ENABLED(CONFIG_FRONTSWAP)
 /* May sleep. A failure to attach leaves the other front ends usable. */
 void frontswap_attach(void);
+/* Also undoes frontswap_set_through(), whether or not it is attached. */
 void frontswap_detach(void);
 bool frontswap_attached(void);
 

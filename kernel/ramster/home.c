@@ -46,7 +46,7 @@ static unsigned int block_home(struct extent *extent, unsigned int block, unsign
 		for (i = 0; i < nr;)
 			i += owners_home(&owners[i], nr - i);
 		asked += nr;
-		*goes_on = fetch_home_wait(HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
+		*goes_on = fetch_home_wait(FETCH_HOME, HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
 	}
 	return asked;
 }
@@ -59,7 +59,7 @@ unsigned int home_extent(struct extent *extent, unsigned int max)
 
 	for (block = 0; block < extent_nr_blocks(extent) && goes_on; block++)
 		asked += block_home(extent, block, max - asked, &goes_on);
-	fetch_home_wait(0, HOME_WAIT);
+	fetch_home_wait(FETCH_HOME, 0, HOME_WAIT);
 	spin_lock(&extents_lock);
 	for (i = 0; i < extent->nr_legs; i++)
 		extent->legs[i]->retry = extent->pages < before ? 0 : jiffies + LEASE_RETRY;

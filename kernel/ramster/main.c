@@ -248,6 +248,7 @@ err_extent:
 err_zcache:
 	zcache_exit();
 err_compress:
+	frontswap_detach(); /* what its parameter has set */
 	compress_exit();
 	return err;
 }

@@ -437,6 +437,7 @@ bool remotify_wait_for_room(unsigned long timeout)
 
 	WRITE_ONCE(shrink, true);
 	remotify_wake();
+	writeback_wake();
 	return wait_event_idle_timeout(room, atomic_long_read(&rooms) != before, timeout);
 }
 

@@ -481,10 +481,19 @@ static struct block *oldest_block(void)
 
 bool slot_coldest_block(struct slot_cursor *cursor)
 {
+	static const struct block *last; /* only compared: it may be gone */
+	static u16 last_pages;
 	struct block *block;
 
 	spin_lock(&extents_lock);
-	block = leaving_block() ?: oldest_block();
+	block = leaving_block();
+	/* The same as before, with all that it had then: its pages cannot come now. */
+	if (block && block == last && block->pages == last_pages)
+		block = NULL;
+	last = block;
+	last_pages = block ? block->pages : 0;
+	if (!block)
+		block = oldest_block();
 	if (block) {
 		*cursor = (struct slot_cursor){ .extent = block->extent->number, .block = block->number };
 		list_move_tail(&block->age, &ages);

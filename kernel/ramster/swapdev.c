@@ -210,7 +210,7 @@ int swapdev_init(void)
 {
 	int err;
 
-	mutex_init(&swapdev.backing.writes);
+	backing_init(&swapdev.backing);
 	err = swapdev_io_init(&swapdev);
 	if (err)
 		return err;

@@ -39,6 +39,7 @@ struct swapdev_load {
 static struct kmem_cache *load_cache;
 static mempool_t *loads;
 static struct workqueue_struct *swapdev_wq;
+static struct workqueue_struct *disk_wq; /* of its own: reads wait for loads that it ends */
 
 static unsigned long bio_index(const struct bio *bio)
 {
@@ -80,7 +81,7 @@ static bool load_elsewhere(struct tmem_load *tload, int err)
 	spin_lock(&dev->disk_lock);
 	list_add_tail(&tload->link, &dev->disk_loads);
 	spin_unlock(&dev->disk_lock);
-	queue_work(swapdev_wq, &dev->disk_work);
+	queue_work(disk_wq, &dev->disk_work);
 	return true;
 }
 
@@ -92,7 +93,7 @@ static void up_work(struct work_struct *work)
 
 	llist_for_each_entry_safe(load, next, llist_del_all(&dev->used_again), link) {
 		/* The kernel has locked what it swaps in; what a program reads into its memory it may change at any time. */
-		if (PageLocked(load->load.page) && compat_page_swapbacked(load->load.page) &&
+		if (PageLocked(load->load.page) && compat_page_swapbacked(load->load.page) && !load->load.patient &&
 		    !lent_page(load->load.page))
 			tmem_bring_up(dev->pool, &load->read);
 		load_end(load);
@@ -110,7 +111,7 @@ static void read_done(struct backing_read *read, int err)
 		return;
 	}
 	llist_add(&load->link, &load->dev->used_again);
-	queue_work(swapdev_wq, &load->dev->up_work);
+	queue_work(disk_wq, &load->dev->up_work);
 }
 
 static void disk_work(struct work_struct *work)
@@ -379,8 +380,13 @@ int swapdev_io_init(struct swapdev *dev)
 	swapdev_wq = alloc_workqueue("ramster_swapdev", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!swapdev_wq)
 		goto err_loads;
+	disk_wq = alloc_workqueue("ramster_disk", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!disk_wq)
+		goto err_wq;
 	return 0;
 
+err_wq:
+	destroy_workqueue(swapdev_wq);
 err_loads:
 	mempool_destroy(loads);
 err_cache:
@@ -390,6 +396,7 @@ err_cache:
 
 void swapdev_io_exit(struct swapdev *dev)
 {
+	destroy_workqueue(disk_wq);
 	destroy_workqueue(swapdev_wq);
 	mempool_destroy(loads);
 	kmem_cache_destroy(load_cache);

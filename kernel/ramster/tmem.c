@@ -379,7 +379,7 @@ bool tmem_written_through(struct zpage *zpage)
 	}
 	xa_unlock(pages);
 	if (same)
-		zcache_written(zpage);
+		zcache_return_warm(zpage);
 	return same;
 }
 

@@ -2,6 +2,7 @@
 /*
  * writeback.c - takes the coldest pages, writes them to the backing device, and makes the index forget them.
  */
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
@@ -67,68 +68,70 @@ static unsigned int take(enum disk_purpose purpose)
 	return nr;
 }
 
-/* A page that is freed or rewritten from now on waits until the batch is over before it is written itself. */
-static void write_batch(unsigned int nr)
+/* Writes zpages to the disk, and waits. Returns how many are there without that. */
+static unsigned int write_batch(unsigned int nr)
 {
-	unsigned int i;
+	unsigned int i, dropped = 0;
 
 	mutex_lock(&pool->backing->writes);
 	batch.nr = 0;
 	for (i = 0; i < nr; i++) {
 		if (zpages[i]->written && tmem_written_back(zpages[i])) {
-			count(writeback_pages);
 			zpage_put(zpages[i]);
+			dropped++;
 			continue;
 		}
 		if (READ_ONCE(zpages[i]->state) != ZPAGE_SENDING || zpage_decompress(zpages[i], pages[batch.nr])) {
-			zcache_return(zpages[i]);
+			zcache_return_warm(zpages[i]);
 			continue;
 		}
 		batch.indices[batch.nr] = zpages[i]->index;
 		batch.pages[batch.nr] = pages[batch.nr];
 		zpages[batch.nr++] = zpages[i];
 	}
-	backing_write_batch(pool->backing, &batch);
+	backing_batch_begin(pool->backing, &batch);
 	mutex_unlock(&pool->backing->writes);
+	backing_batch_end(pool->backing, &batch);
+	return dropped;
 }
 
-/* The disk has a page now. */
-static void page_written(struct zpage *zpage, enum disk_purpose purpose)
+/* The disk has a page now. Returns whether the zpage was still that page. */
+static bool page_written(struct zpage *zpage, enum disk_purpose purpose)
 {
 	if (purpose == DISK_THROUGH) {
 		if (tmem_written_through(zpage))
-			count(writethrough_pages);
-		else
-			zcache_return(zpage);
-		return;
-	}
-	if (tmem_written_back(zpage)) {
-		count(writeback_pages);
+			return true;
+	} else if (tmem_written_back(zpage)) {
 		zpage_put(zpage);
-	} else {
-		zcache_return(zpage);
+		return true;
 	}
+	zcache_return(zpage);
+	return false;
 }
 
-/* Writes up to a batch of zpages. Returns how many there were; the device's failure is left in failed. */
+/* Writes up to a batch of zpages. Returns how many went; the device's failure is left in failed. */
 static unsigned int write_some(enum disk_purpose purpose)
 {
-	unsigned int nr = take(purpose), i;
+	unsigned int nr = take(purpose), went = 0, i;
 
 	if (!nr)
 		return 0;
-	write_batch(nr);
+	went = write_batch(nr);
 	for (i = 0; i < batch.nr; i++) {
 		if (batch.failed & BIT_ULL(i))
-			zcache_return(zpages[i]);
+			zcache_return_warm(zpages[i]); /* others first */
 		else
-			page_written(zpages[i], purpose);
+			went += page_written(zpages[i], purpose);
 	}
-	if (batch.failed) {
-		WRITE_ONCE(failed, jiffies ?: 1);
+	if (batch.failed)
 		pr_err_ratelimited("ramster0: the backing device cannot be written to; pages stay where they are\n");
-	}
-	return nr;
+	if (batch.failed && hweight64(batch.failed) == batch.nr)
+		WRITE_ONCE(failed, jiffies ?: 1);
+	if (purpose == DISK_THROUGH)
+		count_add(writethrough_pages, went);
+	else
+		count_add(writeback_pages, went);
+	return went;
 }
 
 /* Asks for those of a block's pages that are the pool's. Returns how many the disk had already. */
@@ -160,9 +163,9 @@ static unsigned int write_remote(void)
 
 	if (!slot_coldest_block(&cursor))
 		return 0;
-	while ((nr = slot_owners(&cursor, owners, R2NET_MAX_ITEMS)) && !failed_lately()) {
+	while ((nr = slot_owners(&cursor, owners, R2NET_MAX_ITEMS)) && !failed_lately() && !kthread_should_stop()) {
 		written += fetch_owners(owners, nr);
-		fetch_home_wait(0, FETCH_WAIT);
+		fetch_home_wait(FETCH_DISK, 0, FETCH_WAIT);
 		while (!failed_lately() && (nr = write_some(DISK_FETCHED)))
 			written += nr;
 	}
@@ -188,8 +191,8 @@ void writeback_set_through(bool set)
 /* Only if the coldest here can go to peers does it help that theirs go to the disk. */
 static bool must_write(void)
 {
-	return zcache_nearly_full() && zcache_has_stored() && !extent_usable_bytes() && !failed_lately() &&
-	       !kthread_should_stop();
+	return zcache_nearly_full() && zcache_has_stored() && (!extent_usable_bytes() || !remotify_may_make_room()) &&
+	       !failed_lately() && !kthread_should_stop();
 }
 
 static void writeback_work(void)

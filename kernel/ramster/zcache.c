@@ -393,17 +393,6 @@ struct zpage *zcache_take_for_disk(enum disk_purpose purpose)
 	return zpage;
 }
 
-void zcache_written(struct zpage *zpage)
-{
-	spin_lock(&zcache.lock);
-	if (zpage->state == ZPAGE_SENDING) {
-		zpage_set_state(zpage, ZPAGE_STORED);
-		zpage_list(zpage, false);
-	}
-	spin_unlock(&zcache.lock);
-	zpage_put(zpage);
-}
-
 unsigned long zcache_written_waiting(void)
 {
 	return READ_ONCE(zcache.nr_written);
@@ -414,15 +403,25 @@ bool zcache_has_stored(void)
 	return !list_empty_careful(&zcache.stored) || !list_empty_careful(&zcache.written);
 }
 
-void zcache_return(struct zpage *zpage)
+static void take_back(struct zpage *zpage, bool coldest)
 {
 	spin_lock(&zcache.lock);
 	if (zpage->state == ZPAGE_SENDING) {
 		zpage_set_state(zpage, ZPAGE_STORED);
-		zpage_list(zpage, true);
+		zpage_list(zpage, coldest);
 	}
 	spin_unlock(&zcache.lock);
 	zpage_put(zpage);
+}
+
+void zcache_return(struct zpage *zpage)
+{
+	take_back(zpage, true);
+}
+
+void zcache_return_warm(struct zpage *zpage)
+{
+	take_back(zpage, false);
 }
 
 struct zpage *zcache_take_clean(void)

@@ -31,6 +31,7 @@ enum fetch_purpose {
 	FETCH_COPY, /* it stays where it is; what comes is a copy */
 	FETCH_HOME, /* it is local from then on */
 	FETCH_DISK, /* it is local on its way to the disk */
+	FETCH_PURPOSES
 };
 
 struct zpage {
@@ -128,9 +129,6 @@ enum disk_purpose {
 /* Begins to write a zpage to the disk, as zcache_take_coldest(). */
 struct zpage *zcache_take_for_disk(enum disk_purpose purpose);
 
-/* A SENDING zpage that peers may have from now on, because it is written: behind the others of that kind, unless it died. */
-void zcache_written(struct zpage *zpage);
-
 /* How many zpages have been written and wait until peers get them. */
 unsigned long zcache_written_waiting(void);
 
@@ -139,6 +137,9 @@ bool zcache_has_stored(void);
 
 /* A SENDING zpage stays local after all: back to where the coldest are, unless it died meanwhile. Never sleeps. */
 void zcache_return(struct zpage *zpage);
+
+/* The same, behind the others of its kind: it cannot leave now, or is written and can. */
+void zcache_return_warm(struct zpage *zpage);
 
 /**
  * zcache_take_clean - begin to drop the oldest copy

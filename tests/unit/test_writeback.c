@@ -24,6 +24,9 @@ static struct disk disk;
 static int set_up(void **state)
 {
 	scene_up("zsmalloc", "lzo");
+	/* Pages are sent by hand. */
+	assert_int_equal(remotify_init(), 0);
+	remotify_stop();
 	disk_up(&disk, scene.pool, INDICES);
 	return 0;
 }
@@ -31,6 +34,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	disk_stop(&disk);
+	remotify_exit();
 	scene_down();
 	disk_down(&disk);
 	return 0;

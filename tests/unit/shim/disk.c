@@ -43,7 +43,7 @@ bool backing_is_same(const struct backing *backing, const struct backing_read *r
 	       atomic_read(&backing->came[read->index % BACKING_CAME]) == read->came;
 }
 
-void backing_write_batch(struct backing *backing, struct backing_batch *batch)
+void backing_batch_begin(struct backing *backing, struct backing_batch *batch)
 {
 	struct disk *disk = container_of(backing, struct disk, backing);
 	unsigned int i;
@@ -61,6 +61,11 @@ void backing_write_batch(struct backing *backing, struct backing_batch *batch)
 			disk->pages[batch->indices[i]] = *batch->pages[i];
 	}
 	disk->batches++;
+}
+
+void backing_batch_end(struct backing *backing, struct backing_batch *batch)
+{
+	might_sleep();
 }
 
 void disk_up(struct disk *disk, struct tmem_pool *pool, unsigned long nr)
