@@ -64,6 +64,8 @@ def test_swapdev_uses_its_backing_device(cluster):
 def test_without_a_backing_device_ramster0_is_full_as_a_disk_is(cluster):
     n1 = cluster.lab["n1"]
     n1.sh(f"echo 384M >{ramster.SWAPDEV_SETTINGS}/disksize")
+    if cluster.lends:
+        cluster.wait_for(lambda counters: counters["remote_space_bytes"] == LEND)
     done = n1.run("fulldisk", ramster.SWAPDEV, timeout=120).out
     taken = int(re.fullmatch(r"fulldisk: taken=(\d+) full=yes wrong=0\n", done)[1])
     assert taken * 4096 > LEND
