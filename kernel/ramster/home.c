@@ -46,7 +46,8 @@ static unsigned int block_home(struct extent *extent, unsigned int block, unsign
 		for (i = 0; i < nr;)
 			i += owners_home(&owners[i], nr - i);
 		asked += nr;
-		*goes_on = fetch_home_wait(FETCH_HOME, HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
+		*goes_on =
+			fetch_home_wait(FETCH_HOME, HOME_READS, HOME_WAIT) && !zcache_full() && !kthread_should_stop();
 	}
 	return asked;
 }
