@@ -73,7 +73,7 @@ test-multinode: programs lab module
 
 bench: setup
 	+@$(MAKE_ALL) all $(BENCHES) lab
-	@for bench in $(BENCHES) tests/bench/swap; do echo "bench: $$bench"; $$bench || exit 1; done
+	@for bench in $(BENCHES) tests/bench/swap tests/bench/revoke; do echo "bench: $$bench"; $$bench || exit 1; done
 
 sim:
 	@tests/setup/install build
