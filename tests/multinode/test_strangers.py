@@ -47,6 +47,7 @@ def test_refused_while_the_others_work(lab, case):
         good = cluster.configs["n4"]
         cluster.stop_daemon(n4, "ramsterd")
         cluster.swapon_swapdev(n1, "512M")
+        cluster.wait_space(n1)
         with Hold(n1, 120) as hold:
             cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in ("n2", "n3")) > 1000)
             before = cluster.status(n1)
