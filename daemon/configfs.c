@@ -182,30 +182,37 @@ static int set_number(const char *name, uint64_t number)
 	return set_parameter(name, value);
 }
 
-static void report(const char *name, int ret)
+static void report(const char *name, int ret, const char **refused)
 {
-	if (ret)
-		log_err(PARAMETERS "/%s: the module does not take what cluster.conf says, and keeps its own value: %s",
-			name, strerror(-ret));
+	if (!ret)
+		return;
+	log_err(PARAMETERS "/%s: the module does not take what cluster.conf says, and keeps its own value: %s", name,
+		strerror(-ret));
+	*refused = name;
 }
 
-void configfs_set_parameters(const struct conf *conf)
+const char *configfs_set_parameters(const struct conf *conf)
 {
+	const char *refused = NULL;
 	int err;
 
-	report("compressor", set_parameter("compressor", conf->compressor));
-	if (set_parameter("allocator", conf->allocator))
+	report("compressor", set_parameter("compressor", conf->compressor), &refused);
+	if (set_parameter("allocator", conf->allocator)) {
 		log_err(PARAMETERS "/allocator: %s can only be chosen when the module is loaded (modprobe ramster "
 				   "allocator=%s); it keeps its own value",
 			conf->allocator, conf->allocator);
+		refused = "allocator";
+	}
 	/* The module wants remotify_percent <= local_max_percent at all times: both orders may be needed. */
 	err = set_number("local_max_percent", conf->local_max_percent);
-	report("remotify_percent", set_number("remotify_percent", conf->remotify_percent));
+	report("remotify_percent", set_number("remotify_percent", conf->remotify_percent), &refused);
 	if (err)
 		err = set_number("local_max_percent", conf->local_max_percent);
-	report("local_max_percent", err);
-	report("copies", set_number("copies", conf->copies));
-	report("writethrough", set_parameter("writethrough", conf->writethrough));
-	report("restore_after", set_number("restore_after", conf->restore_after_ms / 1000));
-	report("low_water_mb", set_number("low_water_mb", conf->low_water >> 20));
+	report("local_max_percent", err, &refused);
+	report("restore_after", set_number("restore_after", conf->restore_after_ms / 1000), &refused);
+	report("low_water_mb", set_number("low_water_mb", conf->low_water >> 20), &refused);
+	/* Last, as pages may be lost without them: if several are refused, one of these is told of. */
+	report("copies", set_number("copies", conf->copies), &refused);
+	report("writethrough", set_parameter("writethrough", conf->writethrough), &refused);
+	return refused;
 }

@@ -19,7 +19,11 @@ int configfs_fill(const struct conf *conf, const struct conf_node *self);
 /* Removes all clusters and nodes. Returns 0, or -errno, logged. */
 int configfs_clear(void);
 
-/* Sets the module parameters that @conf gives; failures are logged. */
-void configfs_set_parameters(const struct conf *conf);
+/**
+ * configfs_set_parameters - set the module parameters that @conf gives
+ *
+ * Failures are logged. Returns the name of one that the module does not take, a literal; NULL: all are in force.
+ */
+const char *configfs_set_parameters(const struct conf *conf);
 
 #endif

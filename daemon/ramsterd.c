@@ -97,7 +97,7 @@ static void module_changed(struct ramsterd *d)
 		log_info("module ramster found, instance %016llx", (unsigned long long)d->view.instance);
 		reserve_raise();
 		configfs_fill(d->conf, d->self);
-		configfs_set_parameters(d->conf);
+		d->refused_setting = configfs_set_parameters(d->conf);
 	} else {
 		log_warn("module ramster is gone: this node only lends");
 	}

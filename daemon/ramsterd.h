@@ -43,6 +43,7 @@ struct ramsterd {
 	struct kernel *kernel;
 	int kernel_error; /* of the last reading, 0 or -errno */
 	struct kernel_view view; /* of the last tick; view.instance is 0 without the module */
+	const char *refused_setting; /* of @conf, that the module does not take; NULL: there is none */
 	struct sidedoor *door;
 	const struct membership_ops *membership;
 	struct roll *roll; /* membership_corosync.c's own; NULL with another membership */

@@ -173,7 +173,7 @@ void reload(struct ramsterd *d, const char *path)
 	reload_peers(d);
 	if (d->view.instance) {
 		configfs_fill(d->conf, d->self);
-		configfs_set_parameters(d->conf);
+		d->refused_setting = configfs_set_parameters(d->conf);
 		for_each_peer(d, peer) if (peer->link.lender_instance) link_set_deadlines(peer);
 	}
 	lend_renew(d);

@@ -209,6 +209,8 @@ static void judge(struct status *s, struct ramsterd *d)
 	judge_unknown(s, d);
 	for (size_t i = 0; i < s->message.n_nodes; i++)
 		donor |= !s->nodes[i].local && s->nodes[i].member && s->nodes[i].free >= d->conf->extent_size;
+	if (d->view.instance && d->refused_setting)
+		complain(s, "the module does not take %s as cluster.conf has it", d->refused_setting);
 	if (lost)
 		complain(s, "%" PRIu64 " pages were lost with their peers", lost);
 	if (kernel_view_counter(&d->view, "pages_missing_copy"))

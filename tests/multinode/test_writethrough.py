@@ -64,6 +64,17 @@ def test_it_wants_a_disk(cluster):
     assert n1.sh(f"cat {SETTINGS}/disksize").strip() == "0"
 
 
+def test_what_the_module_does_not_take_is_in_the_first_line(cluster):
+    n1 = cluster.lab["n1"]
+    n1.sh(f"echo 0 >/sys/module/ramster/parameters/writethrough && echo 64M >{SETTINGS}/disksize")
+    cluster.signal_daemon(n1, "ramsterd")
+    verdict = cluster.wait_status(n1, lambda status: "does not take" in status["verdict"])["verdict"]
+    assert verdict.startswith("degraded: the module does not take writethrough as cluster.conf has it")
+    n1.sh(f"echo 1 >{SETTINGS}/reset")
+    cluster.signal_daemon(n1, "ramsterd")
+    cluster.wait_status(n1, lambda status: status["verdict"].startswith("ok:"))
+
+
 def test_frontswap_of_this_kernel_cannot_write_through(cluster):
     n1 = cluster.lab["n1"]
     assert "frontswap: this kernel cannot write through to the swap disk" in n1.sh("dmesg")

@@ -37,8 +37,9 @@ int configfs_fill(const struct conf *conf, const struct conf_node *self)
 	return 0;
 }
 
-void configfs_set_parameters(const struct conf *conf)
+const char *configfs_set_parameters(const struct conf *conf)
 {
+	return NULL;
 }
 
 bool donor_over_quota(const struct donor *donor, const struct conf_node *node, char text[DONOR_TEXT_LEN])
