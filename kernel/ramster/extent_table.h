@@ -49,9 +49,10 @@ struct lease {
 	u32 serial; /* of no other lease */
 	u32 pins; /* requests that name it */
 	u8 failures; /* moves from it that failed, since one did not */
-	bool stuck; /* it should be emptied and there is nowhere to go, but another leg has all */
+	bool stuck; /* it should be emptied and there is nowhere to go, not even home, but another leg has all */
 	unsigned long retry; /* jiffies before which it is not tried again to empty or to restore it; 0: none */
 	unsigned long since; /* jiffies when it began to leave */
+	unsigned long emptied; /* jiffies when pages came home from it last, or when it began to leave */
 	bool leaving; /* the lender wants it back */
 	bool dead; /* the lender does not have it any more */
 };

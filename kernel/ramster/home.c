@@ -62,8 +62,11 @@ unsigned int home_extent(struct extent *extent, unsigned int max)
 		asked += block_home(extent, block, max - asked, &goes_on);
 	fetch_home_wait(FETCH_HOME, 0, HOME_WAIT);
 	spin_lock(&extents_lock);
-	for (i = 0; i < extent->nr_legs; i++)
+	for (i = 0; i < extent->nr_legs; i++) {
 		extent->legs[i]->retry = extent->pages < before ? 0 : jiffies + LEASE_RETRY;
+		if (extent->pages < before)
+			extent->legs[i]->emptied = jiffies;
+	}
 	extent_let_go(extent);
 	spin_unlock(&extents_lock);
 	netlink_event_vacated();

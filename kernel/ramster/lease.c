@@ -262,6 +262,7 @@ static void lease_set_leaving(struct lease *lease, bool leaving)
 	lease->leaving = leaving;
 	lease->stuck = false;
 	lease->since = jiffies;
+	lease->emptied = jiffies;
 	lease->peer->space.leaving += leaving ? 1 : -1;
 	if (!lease->extent)
 		return;

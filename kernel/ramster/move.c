@@ -19,6 +19,7 @@
 
 #define TRIES 3 /* to move, before pages come home one by one */
 #define HOME_AFTER (2 * HZ) /* in which ramsterd may find another lender */
+#define SPARE_AFTER (10 * HZ) /* in which no page could come home either: then a copy is given up */
 
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static bool woken;
@@ -228,7 +229,7 @@ static bool begin_to_empty(struct lease *lease, struct extent **homeless)
 	lease->retry = jiffies + LEASE_RETRY / 4; /* meanwhile it is others' turn */
 	if (!from || time_before(jiffies, lease->since + HOME_AFTER))
 		return false;
-	if (extent_can_spare(lease->extent, lease)) {
+	if (extent_can_spare(lease->extent, lease) && time_after(jiffies, lease->emptied + SPARE_AFTER)) {
 		lease->stuck = true;
 		return false;
 	}
