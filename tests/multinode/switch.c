@@ -4,9 +4,9 @@
  *
  *	switch DIRECTORY NAME...
  *
- * Listens on the unix socket DIRECTORY/NAME for each node's QEMU (-netdev stream: each frame behind its length, 32
- * bits, big-endian). Learns which node an address is at. What it does to the frames of a link, a pair of nodes in one
- * direction, is set by commands on the standard input, one a line, each answered by one line on the standard output:
+ * Listens on the unix socket DIRECTORY/NAME for each node's QEMU (-netdev vhost-user). Learns which node an address is
+ * at. What it does to the frames of a link, a pair of nodes in one direction, is set by commands on the standard input,
+ * one a line, each answered by one line on the standard output:
  *
  *	cut FROM TO 0|1       let no frame through
  *	delay FROM TO MS      hold each frame so long
@@ -14,36 +14,32 @@
  *	capture NODE FILE     write the node's frames to a pcap file; "-" ends it
  *	links                 the state and counters of every link, as JSON
  *
- * It ends with the standard input. Frames go from the buffer that they were read into straight to the sockets that
- * they leave by; only what a socket does not take at once is copied.
+ * It ends with the standard input. A frame is copied out of the sender's memory and into the receiver's, which is
+ * all of its way; only what a link holds or a receiver has no buffers for is copied once more.
  */
-#include <arpa/inet.h>
+#include "vhost.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_PORTS 64
-#define MAX_FRAME 69632 /* what QEMU takes */
-#define READ_SIZE (4 * MAX_FRAME)
 #define BACKLOG_LIMIT (16 << 20) /* bytes waiting for one node; frames beyond are lost, as in any switch */
-#define BATCH 256 /* frames in one write */
+#define TURN 64 /* frames taken from one node before it is the next one's turn */
+#define SECOND_LOOK 1 /* ms after which is looked for kicks and calls that were missed: vhost_call() says why */
 #define ADDRESSES 1024 /* places in the table of learnt addresses */
 
 struct held {
 	struct held *next;
 	uint64_t due; /* ns */
-	uint32_t size; /* with the length before it */
+	uint32_t size;
 	char frame[];
 };
 
@@ -56,14 +52,11 @@ struct link {
 };
 
 struct port {
-	const char *name;
-	int listener, fd; /* fd: -1 while no QEMU is connected */
-	char *in; /* READ_SIZE bytes, of which in_fill are read and in_done are switched */
-	size_t in_fill, in_done;
-	char *backlog; /* bytes that the socket did not take yet */
+	struct vhost device;
+	int listener;
+	bool more; /* its turn was over before its frames were */
+	char *backlog; /* frames, each behind its size as a uint32_t, that the node had no buffers for */
 	size_t backlog_at, backlog_fill, backlog_size;
-	struct iovec batch[BATCH]; /* frames in other ports' `in`, to be written before those are read again */
-	int batched;
 	FILE *capture;
 };
 
@@ -131,14 +124,14 @@ static void capture(struct port *port, const char *frame, uint32_t size)
 	clock_gettime(CLOCK_REALTIME, &now);
 	header[0] = now.tv_sec;
 	header[1] = now.tv_nsec / 1000;
-	header[2] = header[3] = size - 4;
+	header[2] = header[3] = size - VHOST_HEADER;
 	fwrite(header, sizeof(header), 1, port->capture);
-	fwrite(frame + 4, size - 4, 1, port->capture);
+	fwrite(frame + VHOST_HEADER, size - VHOST_HEADER, 1, port->capture);
 }
 
 static const char *capture_set(struct port *port, const char *path)
 {
-	static const uint32_t header[6] = { 0xa1b2c3d4, 4u << 16 | 2, 0, 0, MAX_FRAME, 1 };
+	static const uint32_t header[6] = { 0xa1b2c3d4, 4u << 16 | 2, 0, 0, VHOST_MAX_FRAME, 1 };
 
 	if (port->capture)
 		fclose(port->capture);
@@ -153,84 +146,76 @@ static const char *capture_set(struct port *port, const char *path)
 	return NULL;
 }
 
-/* Frames out. A frame is its length and its bytes, as on the socket. */
+/* Frames out */
 
 static void port_close(struct port *port)
 {
-	close(port->fd);
-	port->fd = -1;
-	port->in_fill = port->in_done = 0;
+	vhost_close(&port->device);
+	port->more = false;
 	port->backlog_at = port->backlog_fill = 0;
-	port->batched = 0;
 }
 
-static void backlog_add(struct port *port, const char *data, size_t size)
+static void backlog_append(struct port *port, const void *data, size_t size)
 {
-	if (port->backlog_at == port->backlog_fill)
-		port->backlog_at = port->backlog_fill = 0;
-	if (port->backlog_fill + size > port->backlog_size && port->backlog_at) {
-		memmove(port->backlog, port->backlog + port->backlog_at, port->backlog_fill - port->backlog_at);
-		port->backlog_fill -= port->backlog_at;
-		port->backlog_at = 0;
-	}
-	if (port->backlog_fill + size > port->backlog_size) {
-		port->backlog_size = 2 * (port->backlog_fill + size);
-		port->backlog = need(realloc(port->backlog, port->backlog_size));
-	}
 	memcpy(port->backlog + port->backlog_fill, data, size);
 	port->backlog_fill += size;
 }
 
-/* Writes what is batched; what the socket does not take becomes backlog, so that no frame is ever cut short. */
-static void port_flush(struct port *port)
+static void backlog_add(struct port *port, const char *frame, uint32_t size)
 {
-	ssize_t written = 0;
-	int count = port->batched;
+	size_t more = sizeof(size) + size;
 
-	port->batched = 0;
-	if (!count)
-		return;
-	if (port->backlog_at == port->backlog_fill) {
-		written = writev(port->fd, port->batch, count);
-		if (written < 0 && errno != EAGAIN && errno != EINTR) {
-			port_close(port);
-			return;
-		}
-		if (written < 0)
-			written = 0;
+	if (port->backlog_fill + more > port->backlog_size && port->backlog_at) {
+		memmove(port->backlog, port->backlog + port->backlog_at, port->backlog_fill - port->backlog_at);
+		port->backlog_fill -= port->backlog_at;
+		port->backlog_at = 0;
 	}
-	for (int i = 0; i < count; i++) {
-		size_t size = port->batch[i].iov_len, sent = (size_t)written < size ? (size_t)written : size;
-
-		written -= sent;
-		if (sent < size)
-			backlog_add(port, (char *)port->batch[i].iov_base + sent, size - sent);
+	if (port->backlog_fill + more > port->backlog_size) {
+		port->backlog_size = 2 * (port->backlog_fill + more);
+		port->backlog = need(realloc(port->backlog, port->backlog_size));
 	}
+	backlog_append(port, &size, sizeof(size));
+	backlog_append(port, frame, size);
 }
 
 static void port_drain(struct port *port)
 {
-	ssize_t n = write(port->fd, port->backlog + port->backlog_at, port->backlog_fill - port->backlog_at);
+	while (port->backlog_at < port->backlog_fill) {
+		char *frame = port->backlog + port->backlog_at + sizeof(uint32_t);
+		uint32_t size;
 
-	if (n > 0)
-		port->backlog_at += n;
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		port_close(port);
+		memcpy(&size, port->backlog + port->backlog_at, sizeof(size));
+		if (vhost_give(&port->device, frame, size) == VHOST_LATER)
+			return;
+		port->backlog_at += sizeof(size) + size;
+	}
+	port->backlog_at = port->backlog_fill = 0;
+}
+
+/* No frame overtakes those that wait. */
+static enum vhost_given port_give(struct port *port, const char *frame, uint32_t size)
+{
+	size_t waiting = port->backlog_fill - port->backlog_at;
+	enum vhost_given given = waiting ? VHOST_LATER : vhost_give(&port->device, frame, size);
+
+	if (given != VHOST_LATER)
+		return given;
+	if (waiting + size > BACKLOG_LIMIT)
+		return VHOST_REFUSED;
+	backlog_add(port, frame, size);
+	return VHOST_GIVEN;
 }
 
 static void deliver(struct link *link, struct port *port, const char *frame, uint32_t size)
 {
-	if (port->fd < 0 || port->backlog_fill - port->backlog_at + size > BACKLOG_LIMIT) {
+	if (port->device.fd < 0 || port_give(port, frame, size) == VHOST_REFUSED) {
 		link->lost++;
 		return;
 	}
 	link->frames++;
-	link->bytes += size - 4;
+	link->bytes += size - VHOST_HEADER;
 	if (port->capture)
 		capture(port, frame, size);
-	port->batch[port->batched++] = (struct iovec){ (char *)frame, size };
-	if (port->batched == BATCH)
-		port_flush(port);
 }
 
 /* Links */
@@ -274,7 +259,6 @@ static uint64_t release_link(struct link *link, struct port *port, uint64_t now,
 			link->lost++;
 		else
 			deliver(link, port, held->frame, held->size);
-		port_flush(port);
 		free(held);
 	}
 	return held && held->due < earliest ? held->due : earliest;
@@ -299,7 +283,7 @@ static int release_due(void)
 
 static void switch_frame(int from, const char *frame, uint32_t size)
 {
-	const uint8_t *addresses = (const uint8_t *)frame + 4;
+	const uint8_t *addresses = (const uint8_t *)frame + VHOST_HEADER;
 	int to = lookup(addresses);
 
 	learn(addresses + 6, from);
@@ -316,40 +300,18 @@ static void switch_frame(int from, const char *frame, uint32_t size)
 	}
 }
 
-static void port_read(int number)
+static void port_take(int number)
 {
+	static char frame[VHOST_MAX_FRAME];
 	struct port *port = &ports[number];
-	ssize_t n = read(port->fd, port->in + port->in_fill, READ_SIZE - port->in_fill);
-	uint32_t length;
+	size_t size;
+	int left = TURN;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		port_close(port);
-		return;
+	while (left && (size = vhost_take(&port->device, frame))) {
+		switch_frame(number, frame, size);
+		left--;
 	}
-	port->in_fill += n;
-	while (port->in_fill - port->in_done >= sizeof(length)) {
-		memcpy(&length, port->in + port->in_done, sizeof(length));
-		length = ntohl(length);
-		if (length < 14 || length > MAX_FRAME - sizeof(length)) {
-			fprintf(stderr, "switch: %s sent a frame of %u bytes\n", port->name, length);
-			port_close(port);
-			return;
-		}
-		if (port->in_fill - port->in_done < sizeof(length) + length)
-			break;
-		switch_frame(number, port->in + port->in_done, sizeof(length) + length);
-		port->in_done += sizeof(length) + length;
-	}
-}
-
-/* After the flush nothing points into `in` any more: what is left of a frame moves to its front. */
-static void port_rewind(struct port *port)
-{
-	memmove(port->in, port->in + port->in_done, port->in_fill - port->in_done);
-	port->in_fill -= port->in_done;
-	port->in_done = 0;
+	port->more = !left;
 }
 
 static void port_accept(struct port *port)
@@ -358,18 +320,15 @@ static void port_accept(struct port *port)
 
 	if (fd < 0)
 		return;
-	if (port->fd >= 0)
-		port_close(port);
-	port->fd = fd;
+	port_close(port);
+	vhost_connect(&port->device, fd);
 }
 
 static void port_listen(struct port *port, const char *directory, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	port->name = name;
-	port->fd = -1;
-	port->in = need(malloc(READ_SIZE));
+	vhost_init(&port->device, name);
 	port->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, name) >=
 	    (int)sizeof(address.sun_path)) {
@@ -389,7 +348,7 @@ static void port_listen(struct port *port, const char *directory, const char *na
 static int port_find(const char *name)
 {
 	for (int i = 0; i < port_count; i++) {
-		if (name && !strcmp(ports[i].name, name))
+		if (name && !strcmp(ports[i].device.name, name))
 			return i;
 	}
 	return -1;
@@ -409,7 +368,7 @@ static void print_links(void)
 			printf("%s{\"from\": \"%s\", \"to\": \"%s\", \"cut\": %s, \"delay_ms\": %u, \"drop_percent\": "
 			       "%g, "
 			       "\"frames\": %llu, \"bytes\": %llu, \"lost\": %llu}",
-			       separator, ports[from].name, ports[to].name, link->cut ? "true" : "false",
+			       separator, ports[from].device.name, ports[to].device.name, link->cut ? "true" : "false",
 			       link->delay_ms, link->drop * 100, (unsigned long long)link->frames,
 			       (unsigned long long)link->bytes, (unsigned long long)link->lost);
 			separator = ", ";
@@ -464,20 +423,65 @@ static void read_commands(void)
 	memmove(buffer, line, fill);
 }
 
-static void round_end(void)
+/* What poll watches: the commands, then four of each port. */
+enum { LISTENER, MESSAGES, RECEIVE_KICK, TRANSMIT_KICK, WATCHED };
+
+static void watch(struct pollfd *polls, const struct port *port)
 {
-	for (int i = 0; i < port_count; i++)
-		port_flush(&ports[i]);
+	polls[LISTENER] = (struct pollfd){ .fd = port->listener, .events = POLLIN };
+	polls[MESSAGES] = (struct pollfd){ .fd = port->device.fd, .events = POLLIN };
+	polls[RECEIVE_KICK] = (struct pollfd){ .fd = port->device.receive.kick, .events = POLLIN };
+	polls[TRANSMIT_KICK] = (struct pollfd){ .fd = port->device.transmit.kick, .events = POLLIN };
+}
+
+static void port_serve(int number, const struct pollfd *polls)
+{
+	struct port *port = &ports[number];
+
+	if (polls[RECEIVE_KICK].revents)
+		vhost_kicked(port->device.receive.kick);
+	if (polls[TRANSMIT_KICK].revents)
+		vhost_kicked(port->device.transmit.kick);
+	if (polls[MESSAGES].revents)
+		vhost_read(&port->device);
+	port_drain(port);
+	port_take(number);
+}
+
+/* Returns whether any frame has come or gone. */
+static bool round_end(void)
+{
+	bool active = false;
+
 	for (int i = 0; i < port_count; i++) {
-		port_rewind(&ports[i]);
+		active |= vhost_call(&ports[i].device);
+		if (ports[i].device.broken)
+			port_close(&ports[i]);
 		if (ports[i].capture)
 			fflush(ports[i].capture);
 	}
+	return active;
+}
+
+/* Ends the round; returns how long poll may wait, in ms. */
+static int round_timeout(bool active)
+{
+	int timeout = release_due();
+
+	active |= round_end();
+	if (active && (timeout < 0 || timeout > SECOND_LOOK))
+		timeout = SECOND_LOOK;
+	for (int i = 0; i < port_count; i++) {
+		if (ports[i].more)
+			return 0;
+	}
+	return timeout;
 }
 
 int main(int argc, char **argv)
 {
-	struct pollfd polls[1 + 2 * MAX_PORTS];
+	struct pollfd polls[1 + WATCHED * MAX_PORTS];
+	int polled = 0;
 
 	port_count = argc - 2;
 	if (port_count < 1 || port_count > MAX_PORTS) {
@@ -491,27 +495,18 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	for (;;) {
-		int timeout = release_due();
+		int timeout = round_timeout(polled > 0);
 
 		polls[0] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
-		for (int i = 0; i < port_count; i++) {
-			bool waiting = ports[i].backlog_at < ports[i].backlog_fill;
-
-			polls[1 + 2 * i] = (struct pollfd){ .fd = ports[i].listener, .events = POLLIN };
-			polls[2 + 2 * i] =
-				(struct pollfd){ .fd = ports[i].fd, .events = POLLIN | (waiting ? POLLOUT : 0) };
-		}
-		if (poll(polls, 1 + 2 * port_count, timeout) < 0)
+		for (int i = 0; i < port_count; i++)
+			watch(&polls[1 + WATCHED * i], &ports[i]);
+		polled = poll(polls, 1 + WATCHED * port_count, timeout);
+		if (polled < 0)
 			continue;
+		for (int i = 0; i < port_count; i++)
+			port_serve(i, &polls[1 + WATCHED * i]);
 		for (int i = 0; i < port_count; i++) {
-			if (ports[i].fd >= 0 && polls[2 + 2 * i].revents & POLLOUT)
-				port_drain(&ports[i]);
-			if (ports[i].fd >= 0 && polls[2 + 2 * i].revents & ~POLLOUT)
-				port_read(i);
-		}
-		round_end();
-		for (int i = 0; i < port_count; i++) {
-			if (polls[1 + 2 * i].revents)
+			if (polls[1 + WATCHED * i + LISTENER].revents)
 				port_accept(&ports[i]);
 		}
 		if (polls[0].revents)

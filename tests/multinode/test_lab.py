@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab does what docs/lab.md says."""
+import concurrent.futures
 import hashlib
 import os
 import queue
@@ -145,12 +146,42 @@ def test_delay_and_drop(lab):
     lab.heal(n1, n2)
 
 
+def link(lab, source, target):
+    return next(link for link in lab.links() if (link["from"], link["to"]) == (source, target))
+
+
 def test_links_are_counted(lab):
-    def count():
-        return next(link["bytes"] for link in lab.links() if (link["from"], link["to"]) == ("n1", "n2"))
-    before = count()
+    before = link(lab, "n1", "n2")["bytes"]
     lab["n1"].run("ping", "-c", "2", "-s", "1000", "-i", "0.1", "n2")
-    assert count() - before >= 2 * 1000
+    assert link(lab, "n1", "n2")["bytes"] - before >= 2 * 1000
+
+
+def send(source, target, mib):
+    """Sends random bytes over TCP, and looks whether they arrive as they were sent."""
+    receiver = target.start("sh", "-c", "nc -l -p 7 | sha256sum")
+    target.sh("until ss -ltn | grep -q ':7 '; do usleep 10000; done")
+    sent = source.sh(f"head -c {mib << 20} /dev/urandom >/tmp/data; sha256sum </tmp/data; nc {target.name} 7 </tmp/data")
+    source.sh("rm /tmp/data")
+    assert receiver.wait(120) == 0 and receiver.out.strip() == sent
+
+
+def test_bulk_data_goes_in_large_frames(lab):
+    n1, n2, _ = lab
+    before = link(lab, "n1", "n2")
+    send(n1, n2, 8)
+    after = link(lab, "n1", "n2")
+    assert after["bytes"] - before["bytes"] > 8 << 20
+    assert (after["bytes"] - before["bytes"]) / (after["frames"] - before["frames"]) > 4 * 1514
+
+
+def test_bulk_data_arrives_whole_over_a_bad_link(lab):
+    n1, n2, _ = lab
+    lab.drop(n1, n2, 2)
+    lab.delay(n1, n2, 2)
+    lost = link(lab, "n1", "n2")["lost"]
+    while link(lab, "n1", "n2")["lost"] == lost:
+        send(n1, n2, 4)
+    lab.heal(n1, n2)
 
 
 def test_capture(lab, tmp_path):
@@ -198,6 +229,31 @@ def test_pause_and_resume(lab):
     assert pings(n1, n2)
 
 
+def test_frames_wait_for_a_paused_node(lab):
+    n1, n2, _ = lab
+    assert pings(n1, n2)
+    n2.pause()
+    before = link(lab, "n1", "n2")["frames"]
+    ping = n1.start("ping", "-c", "10", "-i", "0.01", "-W", "60", "-q", "n2")
+    while link(lab, "n1", "n2")["frames"] < before + 10:
+        assert not ping.over
+    n2.resume()
+    assert ping.wait(60) == 0 and "10 packets received" in ping.out
+
+
+def test_data_goes_on_through_a_pause(lab):
+    n1, n2, _ = lab
+    before = link(lab, "n1", "n2")["bytes"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sending = pool.submit(send, n1, n2, 12)
+        for node, part in ((n2, 3 << 20), (n1, 6 << 20)):
+            while link(lab, "n1", "n2")["bytes"] < before + part:
+                assert not sending.done()
+            node.pause()
+            node.resume()
+        sending.result()
+
+
 def test_kill_and_cycle(lab):
     n1, n2, _ = lab
     n2.sh("echo kept | dd of=/dev/disk/data conv=fsync; echo gone >/root/file")
@@ -211,6 +267,7 @@ def test_kill_and_cycle(lab):
     n2.cycle()
     assert n2.sh("head -n 1 /dev/disk/data; ls /root") == "kept"
     assert pings(n1, n2)
+    send(n1, n2, 1)
 
 
 def test_what_the_image_holds_can_run(lab):

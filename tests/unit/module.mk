@@ -46,6 +46,11 @@ $(B)/tests/unit/test_repatriate: $(addprefix $(B)/,tests/unit/test_repatriate.o 
 $(dealing_tests): $(B)/proto/ramster.pb-c.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lprotobuf-c -lcmocka
 
+# The end of a node's network device that the lab's switch is.
+UNIT_TESTS += $(B)/tests/unit/test_vhost
+$(B)/tests/unit/test_vhost: $(addprefix $(B)/,tests/unit/test_vhost.o tests/multinode/vhost.o)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka
+
 # Tests that run programs find them in the build directory above themselves.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 .PHONY: sanitize-unit run-unit

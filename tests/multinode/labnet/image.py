@@ -46,12 +46,13 @@ def _directory():
 
 
 def _program(name, sources, *flags):
-    """The path of the compiled program; the first source is the C file."""
+    """The path of the program that the C files among the sources make."""
     texts = [cache.read(_source(source)) for source in sources]
     path = os.path.join(_directory(), f"{name}-{_hash(*texts, *CFLAGS, *flags)}")
     if not os.path.exists(path):
         with cache.replacing(path) as new:
-            subprocess.run([os.environ.get("CC", "gcc"), *CFLAGS, *flags, "-o", new, _source(sources[0])], check=True)
+            files = [_source(source) for source in sources if source.endswith(".c")]
+            subprocess.run([os.environ.get("CC", "gcc"), *CFLAGS, *flags, "-o", new, *files], check=True)
         _forget_older(f"{name}-*", path)
     return path
 
@@ -65,7 +66,7 @@ def _forget_older(pattern, keep):
 
 def switch():
     with cache.locked(os.path.join(_directory(), "lock"), WHO):
-        return _program("switch", ["switch.c"])
+        return _program("switch", ["switch.c", "vhost.c", "vhost.h"])
 
 
 def root(kernel):

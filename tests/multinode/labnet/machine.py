@@ -48,7 +48,9 @@ class Machine:
                   f"transparent_hugepage=never lab.node={node.number} lab.nodes={len(self.lab.nodes)} "
                   f"lab.id={self._id()} lab.mtu={self.lab.mtu} {self.lab.append}")
         command = ["qemu-system-x86_64", "-name", f"{self.lab.name}-{node.name}", *self.accel,
-                   "-machine", "pc,vmport=off,smbus=off,hpet=off", "-m", str(node.mem), "-smp", str(node.cpus),
+                   "-machine", "pc,vmport=off,smbus=off,hpet=off,memory-backend=memory",
+                   "-object", f"memory-backend-memfd,id=memory,size={node.mem}M,share=on",
+                   "-m", str(node.mem), "-smp", str(node.cpus),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", self.kernel.image, "-append", append.strip(),
                    "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
@@ -56,9 +58,11 @@ class Machine:
                    "-device", "virtio-serial-pci",
                    "-chardev", f"socket,id=agent,fd={agent_fd}",
                    "-device", "virtserialport,chardev=agent,name=lab.agent",
-                   "-netdev", f"stream,id=net,server=off,addr.type=unix,addr.path={self.state_dir}/net/{node.name}",
-                   "-device", f"virtio-net-pci,netdev=net,romfile=,host_mtu={self.lab.mtu},"
-                              f"mac=52:54:0a:4d:00:{node.number:02x}",
+                   "-chardev", f"socket,id=switch,path={self.state_dir}/net/{node.name}",
+                   "-netdev", "vhost-user,id=net,chardev=switch",
+                   # QEMU 7.2 without KVM crashes when a vhost-user device uses MSI-X.
+                   "-device", f"virtio-net-pci,netdev=net,romfile=,vectors=0,ctrl_guest_offloads=off,"
+                              f"host_mtu={self.lab.mtu},mac=52:54:0a:4d:00:{node.number:02x}",
                    "-device", "virtio-rng-pci"]
         command += self._drive("root", self.image, "format=raw,snapshot=on,cache=unsafe")
         for disk in node.disks:
