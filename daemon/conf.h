@@ -62,6 +62,7 @@ struct conf {
 	uint64_t low_water; /* bytes */
 	uint64_t copies; /* of each remote page */
 	char writethrough[CONF_WORD_LEN]; /* "on", "off", or "": not said */
+	char seal[CONF_WORD_LEN]; /* the same */
 	uint64_t restore_after_ms; /* a donor's silence before its copies are made elsewhere */
 	struct conf_node nodes[R2NET_MAX_NODES]; /* in the file's order */
 	unsigned int nodes_len;

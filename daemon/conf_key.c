@@ -40,6 +40,7 @@ static const struct conf_key cluster_keys[] = {
 	  .expected = "a time from 1s to 1h" },
 	{ "copies", CONF_KIND_NUMBER, CLUSTER(copies), 1, 2, .expected = "1 or 2" },
 	{ "writethrough", CONF_KIND_CHOICE, CLUSTER(writethrough), .expected = "on, off" },
+	{ "seal", CONF_KIND_CHOICE, CLUSTER(seal), .expected = "on, off" },
 	{ "low_water", CONF_KIND_SIZE, CLUSTER(low_water), 1U << 20, 1ULL << 40, .multiple = 1U << 20,
 	  .expected = "a multiple of 1M from 1M to 1T" },
 	{ "quota", CONF_KIND_SIZE, CLUSTER(quota), R2NET_EXTENT_MIN, CONF_SIZE_MAX,

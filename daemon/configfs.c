@@ -211,8 +211,9 @@ const char *configfs_set_parameters(const struct conf *conf)
 	report("local_max_percent", err, &refused);
 	report("restore_after", set_number("restore_after", conf->restore_after_ms / 1000), &refused);
 	report("low_water_mb", set_number("low_water_mb", conf->low_water >> 20), &refused);
-	/* Last, as pages may be lost without them: if several are refused, one of these is told of. */
+	/* Last, as pages may be lost or read without them: if several are refused, one of these is told of. */
 	report("copies", set_number("copies", conf->copies), &refused);
 	report("writethrough", set_parameter("writethrough", conf->writethrough), &refused);
+	report("seal", set_parameter("seal", conf->seal), &refused);
 	return refused;
 }

@@ -237,7 +237,7 @@ static int result_error(const struct r2net_result *result)
 	}
 }
 
-static void conn_item(struct r2net_conn *conn, struct r2net_request *req, unsigned int i, const void *bytes)
+static void conn_item(struct r2net_conn *conn, struct r2net_request *req, unsigned int i, void *bytes)
 {
 	if (r2net_request_claim(req, i))
 		req->ops->item(req, i, result_error(&conn->results[i]), bytes);
@@ -261,7 +261,7 @@ static unsigned int conn_chunk(const struct r2net_conn *conn, unsigned int first
 
 static void conn_items(struct r2net_conn *conn, struct r2net_request *req, unsigned int first, unsigned int nr)
 {
-	const void *bytes = conn->bytes;
+	void *bytes = conn->bytes;
 	unsigned int i;
 
 	for (i = first; i < first + nr; i++) {

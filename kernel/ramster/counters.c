@@ -10,6 +10,7 @@
 #include "backing.h"
 #include "counters.h"
 #include "extent.h"
+#include "seal.h"
 #include "tmem.h"
 #include "zcache.h"
 
@@ -115,10 +116,16 @@ static u64 pages_backing(void)
 	return all - min(all, written);
 }
 
+static u64 sealed(void)
+{
+	return seal_is_on();
+}
+
 static const struct {
 	const char *name;
 	u64 (*read)(void);
 } gauges[] = {
+	{ "sealed", sealed },
 	{ "pages_local", zcache_pages },
 	{ "pages_clean", zcache_clean_pages },
 	{ "pages_same", tmem_same_pages },

@@ -52,7 +52,7 @@
 	X(late_peers) /* times that a peer passed its deadline */                                                      \
 	X(connections_failed) /* connections that ended, for whatever reason */                                        \
 	X(malformed_answers) /* answers that ended their connection */                                                 \
-	X(bad_checksums) /* pages that came back with other bytes than were sent */                                    \
+	X(bad_seals) /* pages that came back with other bytes than were sent, or with older ones */                    \
 	X(stale_slots) /* items that the lender answered with ESTALE, ERANGE */                                        \
 	X(pages_lost) /* remote pages that went with their lender or its lease */                                      \
 	X(pages_home) /* remote pages brought home */                                                                  \

@@ -141,7 +141,7 @@ static void ping(struct r2net_peer *peer)
 		peer->pinging = false;
 }
 
-static void ping_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void ping_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 }
 
@@ -172,7 +172,7 @@ static void fence(struct r2net_peer *peer)
 		WRITE_ONCE(peer->fence_conn, 0);
 }
 
-static void fence_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void fence_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct r2net_peer *peer = container_of(req, struct r2net_peer, fence);
 	struct r2net_request *write, *next;

@@ -3,6 +3,7 @@
  * extent.c - the table of extents: how they are made of leases, open, close and end.
  */
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -11,6 +12,7 @@
 #include "extent.h"
 #include "extent_table.h"
 #include "r2net.h"
+#include "seal.h"
 #include "slot.h"
 
 #define MAX_EXTENTS BIT(ENTRY_EXTENT_BITS)
@@ -22,134 +24,7 @@ struct extent **extent_table;
 struct extent_totals extent_totals;
 unsigned int extent_table_size;
 
-static LIST_HEAD(groups);
 static unsigned int copies = 1;
-
-/* ---- Groups ---- */
-
-static struct extent_group *group_find(struct r2net_peer *const peers[], unsigned int nr)
-{
-	struct extent_group *group;
-
-	lockdep_assert_held(&extents_lock);
-	list_for_each_entry(group, &groups, link)
-		if (group->nr_peers == nr && !memcmp(group->peers, peers, nr * sizeof(*peers)))
-			return group;
-	return NULL;
-}
-
-static struct extent_group *group_new(struct r2net_peer *const peers[], unsigned int nr)
-{
-	struct extent_group *group = kzalloc(sizeof(*group), GFP_NOIO);
-	unsigned int i;
-
-	if (!group)
-		return NULL;
-	group->nr_peers = nr;
-	for (i = 0; i < nr; i++)
-		group->peers[i] = r2net_peer_get(peers[i]);
-	INIT_LIST_HEAD(&group->extents);
-	for (i = 0; i < EXTENT_MAX_CLASSES; i++)
-		INIT_LIST_HEAD(&group->partial[i]);
-	return group;
-}
-
-static void group_free(struct extent_group *group)
-{
-	unsigned int i;
-
-	for (i = 0; i < group->nr_peers; i++)
-		r2net_peer_put(group->peers[i]);
-	kfree(group);
-}
-
-static void group_put(struct extent_group *group)
-{
-	lockdep_assert_held(&extents_lock);
-	if (--group->refs)
-		return;
-	list_del(&group->link);
-	group_free(group);
-}
-
-struct extent_group *extent_group_of(struct r2net_peer *peers[], unsigned int nr)
-{
-	struct extent_group *group, *new;
-
-	lockdep_assert_held(&extents_mutex);
-	if (nr == 2 && peers[0] > peers[1])
-		swap(peers[0], peers[1]);
-	new = group_new(peers, nr);
-	spin_lock(&extents_lock);
-	group = group_find(peers, nr);
-	if (!group && new) {
-		list_add_tail(&new->link, &groups);
-		swap(group, new);
-	}
-	if (group)
-		group->refs++;
-	spin_unlock(&extents_lock);
-	if (new)
-		group_free(new);
-	return group;
-}
-
-void extent_group_put(struct extent_group *group)
-{
-	spin_lock(&extents_lock);
-	group_put(group);
-	spin_unlock(&extents_lock);
-}
-
-static bool group_takes_writes(const struct extent_group *group)
-{
-	unsigned int i;
-
-	for (i = 0; i < group->nr_peers; i++)
-		if (READ_ONCE(group->peers[i]->state) != RAMSTER_PEER_UP)
-			return false;
-	return group->free_blocks;
-}
-
-struct extent_group *extent_group_next(void)
-{
-	struct extent_group *group, *found = NULL;
-	unsigned int sharers = 0;
-	static u64 turns;
-
-	spin_lock(&extents_lock);
-	list_for_each_entry(group, &groups, link)
-		sharers += group_takes_writes(group) || atomic_read(&group->writes);
-	list_for_each_entry(group, &groups, link)
-		if (group_takes_writes(group) &&
-		    atomic_read(&group->writes) * sharers < max_t(unsigned int, sharers, EXTENT_MAX_WRITES) &&
-		    (!found || group->turn < found->turn))
-			found = group;
-	if (found) {
-		found->turn = ++turns;
-		found->refs++;
-	}
-	spin_unlock(&extents_lock);
-	return found;
-}
-
-u64 extent_usable_bytes(void)
-{
-	struct extent_group *group;
-	u64 blocks = 0;
-
-	spin_lock(&extents_lock);
-	list_for_each_entry(group, &groups, link)
-		if (group_takes_writes(group))
-			blocks += group->free_blocks;
-	spin_unlock(&extents_lock);
-	return blocks * EXTENT_BLOCK_SIZE;
-}
-
-void extent_group_write(struct extent_group *group, int nr)
-{
-	atomic_add(nr, &group->writes);
-}
 
 /* ---- Open and closed ---- */
 
@@ -157,7 +32,8 @@ static bool extent_may_open(const struct extent *extent)
 {
 	unsigned int i;
 
-	if (extent->held || !extent->nr_legs || extent->nr_legs < copies || extent->nr_legs != extent->group->nr_peers)
+	if (extent->held || extent->retired || !extent->nr_legs || extent->nr_legs < copies ||
+	    extent->nr_legs != extent->group->nr_peers)
 		return false;
 	for (i = 0; i < extent->nr_legs; i++)
 		if (extent->legs[i]->leaving)
@@ -209,7 +85,7 @@ static void extent_end(struct extent *extent)
 		extent_detach(extent, extent->legs[0]);
 	extent_table[extent->number] = NULL;
 	extent_totals.table_bytes -= extent_bytes(extent);
-	group_put(extent->group);
+	extent_group_put_locked(extent->group);
 	kfree(extent);
 }
 
@@ -352,7 +228,7 @@ bool extent_replace(struct extent *extent, struct lease *from, struct lease *to)
 			extent_attach(extent, to);
 		extent_let_go(extent);
 	}
-	group_put(group);
+	extent_group_put_locked(group);
 	spin_unlock(&extents_lock);
 	return possible;
 }
@@ -449,6 +325,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 		extent->size = size;
 		extent->group = group;
 		extent->number = number;
+		extent->serial = seal_serial();
 		extent_table[number] = extent;
 		extent_totals.table_bytes += extent_bytes(extent);
 		for (i = 0; i < nr; i++)
@@ -458,7 +335,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 		group = NULL;
 	}
 	if (group)
-		group_put(group);
+		extent_group_put_locked(group);
 	spin_unlock(&extents_lock);
 	kfree(extent);
 	return !extent && !group;
@@ -504,6 +381,44 @@ void extent_set_copies(unsigned int nr)
 unsigned int extent_copies(void)
 {
 	return READ_ONCE(copies);
+}
+
+bool extent_set_while_none(bool *setting, bool value)
+{
+	bool none = true;
+	unsigned int i;
+
+	spin_lock(&extents_lock);
+	for (i = 0; i < extent_table_size; i++)
+		none &= !extent_table[i];
+	if (none)
+		WRITE_ONCE(*setting, value);
+	spin_unlock(&extents_lock);
+	return none;
+}
+
+u32 extent_next_mark(struct extent *extent)
+{
+	lockdep_assert_held(&extents_lock);
+	if (++extent->marks == U32_MAX) {
+		extent->retired = true;
+		extent_settle(extent);
+	}
+	return extent->marks;
+}
+
+void extent_retire_all(void)
+{
+	unsigned int i;
+
+	spin_lock(&extents_lock);
+	for (i = 0; i < extent_table_size; i++) {
+		if (!extent_table[i])
+			continue;
+		extent_table[i]->retired = true;
+		extent_settle(extent_table[i]);
+	}
+	spin_unlock(&extents_lock);
 }
 
 /* ---- Gauges ---- */

@@ -43,6 +43,12 @@ bool extent_compose(void);
 void extent_set_copies(unsigned int copies);
 unsigned int extent_copies(void);
 
+/* Sets something that must stay as it is while there are extents. Returns false, and does not, if there are. */
+bool extent_set_while_none(bool *setting, bool value);
+
+/* Nothing new is put into the extents that there are. */
+void extent_retire_all(void);
+
 /* Gauges. */
 u64 extent_pages(void);
 u64 extent_pages_missing(void); /* of these, that have fewer copies than they shall, with peers that are up */

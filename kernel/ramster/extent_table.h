@@ -33,9 +33,9 @@ struct block {
 	u16 freed; /* slots that wait */
 	u16 pages; /* slots whose bytes the index counts on */
 	u32 pins;
-	u32 *checksums;
+	u32 *marks; /* struct seal_bond's */
 	struct block_owner *owners; /* pool 0: none, of a used slot: freed and waiting */
-	unsigned long slots[]; /* bitmap of used slots; behind it the checksums, then the owners */
+	unsigned long slots[]; /* bitmap of used slots; behind it the marks, then the owners */
 };
 
 /* A range of a lender's memory. It is freed when it is dead or given back, backs nothing and has no pins. */
@@ -68,7 +68,10 @@ struct extent {
 	u32 used; /* bytes of slots */
 	u32 pages;
 	u32 written; /* of these, that a disk has, too */
+	u64 serial; /* seal.h: of no other extent */
+	u32 marks; /* slots given out so far, if they are sealed */
 	u16 used_blocks;
+	bool retired; /* no slot may be sealed with its serial any more */
 	bool open; /* slots may be given out */
 	bool held; /* somebody works on it: it stays as it is */
 	struct block *blocks[];
@@ -134,6 +137,9 @@ bool extent_replace(struct extent *extent, struct lease *from, struct lease *to)
 /* Ends an extent in which no block is used; its leases are spare then. */
 void extent_dissolve(struct extent *extent);
 
+/* A mark for seal.h that the extent has not had before. The last one there is closes it. */
+u32 extent_next_mark(struct extent *extent);
+
 /* Pages and bytes of slots come (or, negative, go). */
 void extent_account(struct extent *extent, int pages, int used);
 
@@ -144,6 +150,9 @@ void extent_attach(struct extent *extent, struct lease *lease);
 
 /* A reference to the group of these peers, which it sorts, or NULL. Under extents_mutex alone. May sleep. */
 struct extent_group *extent_group_of(struct r2net_peer *peers[], unsigned int nr);
+
+/* extent_group_put() under extents_lock. */
+void extent_group_put_locked(struct extent_group *group);
 
 /* Makes room in the table for @nr more extents. Under extents_mutex alone. May sleep. Returns 0, -ENOSPC or -ENOMEM. */
 int extent_table_reserve(unsigned int nr);

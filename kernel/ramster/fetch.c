@@ -3,7 +3,6 @@
  * fetch.c - builds READs, and hands what comes back to the load that waits and to the index.
  */
 #include <linux/atomic.h>
-#include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/mempool.h>
@@ -15,6 +14,7 @@
 #include "fetch.h"
 #include "hedge.h"
 #include "peer.h"
+#include "seal.h"
 #include "tmem.h"
 #include "zcache.h"
 
@@ -30,7 +30,7 @@ struct fetch_page {
 	void *entry; /* pinned */
 	struct lease *lease; /* pinned */
 	struct zpage *zpage; /* a reference; NULL: it is the load's page, or a hedge's */
-	u32 checksum;
+	struct seal_bond bond;
 	u8 of; /* hedge: the item of the first READ */
 };
 
@@ -95,20 +95,18 @@ static void fetch_free(struct fetch *fetch)
 		queue_work(r2net_wq, &backlog_work);
 }
 
-static int fetch_check(const struct fetch *fetch, unsigned int i, const void *bytes)
+static int fetch_check(const struct fetch *fetch, unsigned int i, void *bytes)
 {
-	size_t length = le32_to_cpu(fetch->items[i].length);
-
-	if (crc32c(0, bytes, length) == fetch->pages[i].checksum)
+	if (!seal_open(bytes, &fetch->pages[i].bond))
 		return 0;
-	count(bad_checksums);
+	count(bad_seals);
 	pr_err_ratelimited("node %u: a page came back with other bytes than were sent; it is not used\n",
 			   fetch->peer->node);
 	return -EIO;
 }
 
 /* What an answer is good for: 0 or -EIO. */
-static int fetch_judge(struct fetch *fetch, unsigned int i, int err, const void *bytes)
+static int fetch_judge(struct fetch *fetch, unsigned int i, int err, void *bytes)
 {
 	if (!err)
 		err = fetch_check(fetch, i, bytes);
@@ -122,8 +120,8 @@ static int fetch_judge(struct fetch *fetch, unsigned int i, int err, const void 
 /* The bytes of a page that was claimed are here and good, or cannot be had. */
 static void fetch_end(struct fetch *fetch, unsigned int i, int err, const void *bytes)
 {
-	size_t length = le32_to_cpu(fetch->items[i].length);
 	struct fetch_page *page = &fetch->pages[i];
+	size_t length = page->bond.length;
 	struct tmem_load *load = fetch->load;
 
 	if (page->zpage) {
@@ -135,7 +133,7 @@ static void fetch_end(struct fetch *fetch, unsigned int i, int err, const void *
 		return;
 	}
 	if (!err)
-		err = zcache_decompress(entry_location(page->entry).compressor, bytes, length, load->page);
+		err = zcache_decompress(page->bond.compressor, bytes, length, load->page);
 	if (!err)
 		count(loads_remote);
 	if (err && tmem_load_again(load, slot_lease_serial(page->lease)))
@@ -144,7 +142,7 @@ static void fetch_end(struct fetch *fetch, unsigned int i, int err, const void *
 	tmem_load_done(load, err);
 }
 
-static void fetch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void fetch_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct fetch *fetch = container_of(req, struct fetch, req);
 
@@ -208,7 +206,7 @@ static void fetch_add(struct fetch *fetch, void *entry, struct zpage *zpage, con
 		.length = cpu_to_le32(slot->length),
 	};
 	fetch->pages[fetch->nr] =
-		(struct fetch_page){ .entry = entry, .lease = leg->lease, .zpage = zpage, .checksum = slot->checksum };
+		(struct fetch_page){ .entry = entry, .lease = leg->lease, .zpage = zpage, .bond = slot->bond };
 	/* Nobody waits for what comes home. */
 	fetch->req.hedge |= slot->nr_copies > 1 && fetch->purpose == FETCH_COPY && !fetch->first;
 	fetch->nr++;
@@ -237,7 +235,7 @@ static void fetch_submit(struct fetch *fetch)
 }
 
 /* The first good answer counts. If none is, the page's end is what comes of the first READ. */
-static void hedge_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void hedge_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct fetch *hedge = container_of(req, struct fetch, req), *first = hedge->first;
 	unsigned int of = hedge->pages[i].of;

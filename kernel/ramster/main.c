@@ -17,6 +17,7 @@
 #include "nodemanager.h"
 #include "peer.h"
 #include "remotify.h"
+#include "seal.h"
 #include "shrinker.h"
 #include "swapdev.h"
 #include "tmem.h"
@@ -38,6 +39,7 @@ static unsigned int low_water_mb = 32;
 static unsigned int copies = 1;
 static unsigned int restore_after = 60;
 static bool writethrough;
+static bool seal = true;
 
 static int compressor_set(const char *value, const struct kernel_param *kp)
 {
@@ -143,6 +145,22 @@ static const struct kernel_param_ops writethrough_ops = { .set = writethrough_se
 module_param_cb(writethrough, &writethrough_ops, &writethrough, 0644);
 MODULE_PARM_DESC(writethrough, "peers only have pages that a disk of this node has, too (default N)");
 
+static int seal_param_set(const char *value, const struct kernel_param *kp)
+{
+	bool on;
+	int err = kstrtobool(value, &on);
+
+	if (!err && ready)
+		err = seal_set(on);
+	if (!err)
+		seal = on;
+	return err;
+}
+
+static const struct kernel_param_ops seal_ops = { .set = seal_param_set, .get = param_get_bool };
+module_param_cb(seal, &seal_ops, &seal, 0644);
+MODULE_PARM_DESC(seal, "pages that leave are encrypted and authenticated (default Y); changes while nothing is leased");
+
 /* Hibernation would write its image into peers' RAM, which forget it while this node is off. */
 static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, void *unused)
 {
@@ -187,9 +205,12 @@ static int __init ramster_init(void)
 	err = apply_parameters();
 	if (err)
 		goto err_zcache;
-	err = extent_init();
+	err = seal_init(seal);
 	if (err)
 		goto err_zcache;
+	err = extent_init();
+	if (err)
+		goto err_seal;
 	err = fetch_init();
 	if (err)
 		goto err_extent;
@@ -245,6 +266,8 @@ err_fetch:
 	fetch_exit();
 err_extent:
 	extent_exit();
+err_seal:
+	seal_exit();
 err_zcache:
 	zcache_exit();
 err_compress:
@@ -275,6 +298,7 @@ static void __exit ramster_exit(void)
 	lent_exit();
 	fetch_exit();
 	extent_exit();
+	seal_exit();
 	zcache_exit();
 	compress_exit();
 }

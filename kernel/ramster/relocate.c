@@ -77,7 +77,7 @@ static void job_failed(struct job *job, struct lease *lease, int err)
 	WRITE_ONCE(job->failed, lease);
 }
 
-static void write_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void write_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct job *job = container_of(req, struct job, write);
 
@@ -95,7 +95,7 @@ static void write_release(struct r2net_request *req)
 
 static const struct r2net_request_ops write_ops = { .item = write_item, .release = write_release };
 
-static void read_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void read_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct job *job = container_of(req, struct job, read);
 

@@ -3,7 +3,6 @@
  * remotify.c - takes the coldest zpages, gives each a slot, sends them, and makes the index point there.
  */
 #include <linux/bitmap.h>
-#include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -17,6 +16,7 @@
 #include "peer.h"
 #include "prefetch.h"
 #include "remotify.h"
+#include "seal.h"
 #include "slot.h"
 #include "tmem.h"
 #include "trace.h"
@@ -132,7 +132,7 @@ static bool batch_item_over(struct batch *batch, unsigned int i, int err, bool *
 	return last;
 }
 
-static void batch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void batch_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct batch_leg *leg = container_of(req, struct batch_leg, req);
 	struct batch *batch = leg->batch;
@@ -207,18 +207,35 @@ static const struct r2net_request_ops batch_ops = { .item = batch_item,
 						    .detached = batch_detached,
 						    .release = batch_release };
 
-/* Puts one zpage into the batch. Returns false if the group has no space for it. */
-static bool batch_add(struct batch *batch, struct zpage *zpage)
+/*
+ * A slot for a zpage, whose bytes are copied to @bytes, ready to leave. Returns the index's entry, or NULL if the group has no
+ * space for it or it cannot be sealed.
+ */
+static void *batch_place(struct batch *batch, const struct zpage *zpage, void *bytes, struct extent_slot *slot)
 {
-	void *bytes = batch->bytes + batch->length;
-	struct extent_slot slot;
-	struct batch_leg *leg;
 	unsigned int i;
 	void *entry;
 
 	zpage_copy(zpage, bytes);
 	entry = slot_alloc(batch->group, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
-			   crc32c(0, bytes, zpage->length), &slot);
+			   seal_is_on() ? 0 : seal_checksum(bytes, zpage->length), slot);
+	if (!entry || !seal_page(bytes, &slot->bond))
+		return entry;
+	pr_err_ratelimited("a page cannot be sealed, so it stays here\n");
+	slot_abandon(entry);
+	for (i = 0; i < slot->nr_legs; i++)
+		slot_unpin(entry, slot->legs[i].lease);
+	return NULL;
+}
+
+/* Puts one zpage into the batch. Returns false if that is not possible. */
+static bool batch_add(struct batch *batch, struct zpage *zpage)
+{
+	struct extent_slot slot;
+	void *entry = batch_place(batch, zpage, batch->bytes + batch->length, &slot);
+	struct batch_leg *leg;
+	unsigned int i;
+
 	if (!entry)
 		return false;
 	for (i = 0; i < slot.nr_legs; i++) {
@@ -236,7 +253,7 @@ static bool batch_add(struct batch *batch, struct zpage *zpage)
 	batch->waits[batch->nr] = slot.nr_legs;
 	batch->zpages[batch->nr] = zpage;
 	batch->entries[batch->nr] = entry;
-	batch->length += zpage->length;
+	batch->length += slot.length;
 	batch->nr++;
 	return true;
 }
@@ -245,7 +262,7 @@ static void batch_fill(struct batch *batch)
 {
 	struct zpage *zpage;
 
-	while (batch->nr < R2NET_MAX_ITEMS && batch->length + PAGE_SIZE <= BATCH_BYTES) {
+	while (batch->nr < R2NET_MAX_ITEMS && batch->length + R2NET_MAX_ITEM_LEN <= BATCH_BYTES) {
 		zpage = zcache_take_coldest();
 		if (!zpage)
 			break;

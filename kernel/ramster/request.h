@@ -7,7 +7,8 @@
  * outstanding: its answer came, or it is certain that the lender will not act on it any more. What the request names on
  * the wire (slots, payload) stays untouched until release().
  *
- * Callbacks run with no spinlock held, in a thread of the module or of who submits: they do not wait for the network.
+ * Callbacks run with no spinlock held, in a thread of the module or of who submits: they do not wait for the network. Only
+ * item() with bytes may sleep.
  */
 #ifndef _RAMSTER_REQUEST_H
 #define _RAMSTER_REQUEST_H
@@ -25,9 +26,9 @@ struct r2net_request;
 struct r2net_request_ops {
 	/*
 	 * @err: 0; -ESTALE, -ERANGE as the lender answered; -ETIMEDOUT, -EIO: not answered.
-	 * @bytes: READ with err 0: the item's bytes, only until this returns.
+	 * @bytes: READ with err 0: the item's bytes, its own only until this returns.
 	 */
-	void (*item)(struct r2net_request *req, unsigned int i, int err, const void *bytes);
+	void (*item)(struct r2net_request *req, unsigned int i, int err, void *bytes);
 	/*
 	 * Optional. A WRITE has failed with its connection and may stay outstanding for long, until a FENCE is answered: its
 	 * payload is not read any more.

@@ -100,8 +100,8 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 	block->extent = extent;
 	block->number = i;
 	block->class = class;
-	block->checksums = (u32 *)(block->slots + BITS_TO_LONGS(classes[class].slots));
-	block->owners = (struct block_owner *)(block->checksums + classes[class].slots);
+	block->marks = (u32 *)(block->slots + BITS_TO_LONGS(classes[class].slots));
+	block->owners = (struct block_owner *)(block->marks + classes[class].slots);
 	extent->blocks[i] = block;
 	extent->used_blocks++;
 	if (extent->used_blocks == extent_nr_blocks(extent))
@@ -154,13 +154,22 @@ static struct block *entry_block(const struct remote_location *loc)
 	return extent_table[loc->extent]->blocks[loc->block];
 }
 
-static void slot_describe(const struct block *block, unsigned int i, size_t length, struct extent_slot *slot)
+static void slot_describe(const struct block *block, const struct remote_location *loc, struct extent_slot *slot)
 {
+	const struct block_owner *owner = &block->owners[loc->slot];
+
 	slot->nr_legs = 0;
-	slot->offset = block->number * EXTENT_BLOCK_SIZE + i * classes[block->class].size;
-	slot->length = length;
-	slot->checksum = block->checksums[i];
+	slot->offset = block->number * EXTENT_BLOCK_SIZE + loc->slot * classes[block->class].size;
+	slot->length = seal_length(loc->length);
 	slot->nr_copies = block->extent->nr_legs;
+	slot->bond = (struct seal_bond){
+		.serial = block->extent->serial,
+		.mark = block->marks[loc->slot],
+		.index = block_owner_index(owner),
+		.length = loc->length,
+		.pool = owner->pool,
+		.compressor = loc->compressor,
+	};
 }
 
 static void slot_pin_leg(struct block *block, struct lease *lease, struct extent_slot *slot)
@@ -196,7 +205,7 @@ static struct lease *slot_leg(const struct extent *extent, const struct r2net_pe
 void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t length, u8 compressor, u32 checksum,
 		 struct extent_slot *slot)
 {
-	unsigned int class = class_of(length), i;
+	unsigned int class = class_of(seal_length(length)), i;
 	struct remote_location loc = { .length = length, .compressor = compressor };
 	struct block *block;
 
@@ -211,7 +220,7 @@ void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t l
 	i = find_first_zero_bit(block->slots, classes[class].slots);
 	__set_bit(i, block->slots);
 	block->used++;
-	block->checksums[i] = checksum;
+	block->marks[i] = seal_is_on() ? extent_next_mark(block->extent) : checksum;
 	block_owner_set(&block->owners[i], owner);
 	if (block_is_full(block))
 		list_del_init(&block->link);
@@ -220,7 +229,7 @@ void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t l
 	loc.extent = block->extent->number;
 	loc.block = block->number;
 	loc.slot = i;
-	slot_describe(block, i, length, slot);
+	slot_describe(block, &loc, slot);
 	/* In the order of the group's peers: what is sent together goes to each of them. */
 	for (i = 0; i < group->nr_peers; i++)
 		slot_pin_leg(block, slot_leg(block->extent, group->peers[i], 0), slot);
@@ -311,7 +320,7 @@ int slot_pin(void *entry, struct extent_owner owner, const struct r2net_peer *wi
 		err = with && block->extent->nr_legs ? -EXDEV : -EIO;
 	}
 	if (lease) {
-		slot_describe(block, loc.slot, loc.length, slot);
+		slot_describe(block, &loc, slot);
 		slot_pin_leg(block, lease, slot);
 		err = 0;
 	}
@@ -333,7 +342,7 @@ int slot_pin_other(void *entry, const struct lease *lease, const struct r2net_pe
 	if (other && !r2net_peer_rank(other->peer))
 		other = NULL;
 	if (other) {
-		slot_describe(block, loc.slot, loc.length, slot);
+		slot_describe(block, &loc, slot);
 		slot_pin_leg(block, other, slot);
 	}
 	spin_unlock(&extents_lock);

@@ -3,7 +3,7 @@
  * slot.h - who stands where in the extents.
  *
  * A block in use has slots of one size class, and a table in local RAM: for each slot the owner page (5 bytes) and the
- * checksum of its bytes (4 bytes).
+ * mark by which its bytes are tested (4 bytes).
  *
  * The slot rule: a slot is reused only when no request that names it is outstanding. A request pins its slots' blocks
  * from before it is sent until it is known that the peer will not act on it any more; slots freed in a pinned block wait
@@ -18,6 +18,7 @@
 
 #include "entry.h"
 #include "extent.h"
+#include "seal.h"
 
 /* Where a slot is with one lender, for a WRITE or READ item. */
 struct slot_leg {
@@ -32,8 +33,8 @@ struct extent_slot {
 	struct slot_leg legs[EXTENT_MAX_COPIES];
 	unsigned int nr_legs;
 	u32 offset;
-	u32 length;
-	u32 checksum; /* crc32c of the bytes */
+	u32 length; /* bytes on the wire: seal_length() of the page's */
+	struct seal_bond bond;
 	unsigned int nr_copies; /* how many lenders have it; nr_legs of them are here */
 };
 
@@ -59,8 +60,8 @@ void slot_refill(gfp_t gfp);
  * @owner: the page
  * @length: bytes, 1 ... PAGE_SIZE
  * @compressor: of the zpage
- * @checksum: crc32c of the bytes
- * @slot: where its place is left, with each of the group's peers; pinned once for each
+ * @checksum: seal_checksum() of the bytes; not used with the seal on
+ * @slot: where its place is left, with each of the group's peers; pinned once for each; and what to seal the bytes with
  *
  * The caller ends each pin with slot_unpin(), and either commits the slot or abandons it. Returns the index's entry, or
  * NULL when there is no space, or no memory for a block's table.

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # $(B)/tests/bench/page_path [--raw FILE]    storing and loading a page, beside its bare compression
+# $(B)/tests/bench/seal [--raw FILE]         sealing and opening a page
 
-BENCHES += $(B)/tests/bench/page_path
-$(B)/tests/bench/page_path: $(B)/tests/bench/page_path.o $(B)/shim/shim.a
+shim_benches := $(addprefix $(B)/tests/bench/,page_path seal)
+BENCHES += $(shim_benches)
+$(shim_benches): %: %.o $(B)/shim/shim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(SHIM_LIBS)
-$(B)/tests/bench/page_path.o: CPPFLAGS += $(SHIM_CPPFLAGS)
-$(B)/tests/bench/page_path.o: WARN += $(SHIM_WARN)
+$(shim_benches:%=%.o): CPPFLAGS += $(SHIM_CPPFLAGS)
+$(shim_benches:%=%.o): WARN += $(SHIM_WARN)

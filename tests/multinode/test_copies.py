@@ -38,7 +38,7 @@ def fill(cluster):
 def assert_all_right(cluster, hold):
     hold.assert_right(timeout=300)
     counters = cluster.counters(cluster.lab["n1"])
-    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums")] == [0] * 3
+    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals")] == [0] * 3
 
 
 def test_a_donor_loses_its_power(cluster):

@@ -54,7 +54,7 @@ def log(lab, node_name, name):
 
 def assert_nothing_lost(cluster):
     counters = cluster.counters(cluster.lab["n1"])
-    assert (counters["pages_lost"], counters["bad_checksums"], counters["malformed_answers"]) == (0, 0, 0)
+    assert (counters["pages_lost"], counters["bad_seals"], counters["malformed_answers"]) == (0, 0, 0)
 
 
 def seconds_to_notice(cluster, name, since):

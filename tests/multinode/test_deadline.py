@@ -94,7 +94,7 @@ def test_all_loads_share_one_deadline(cluster, silence, front_end):
             assert answer.later_failed < AT_ONCE
         assert max(answer.first_failed for answer in seen) > DEADLINE / 2
         counters = cluster.counters(n1)
-        assert (counters["late_peers"], counters["bad_checksums"], counters["malformed_answers"]) == (1, 0, 0)
+        assert (counters["late_peers"], counters["bad_seals"], counters["malformed_answers"]) == (1, 0, 0)
         assert counters["requests_timed_out"] > 0 and counters["requests_refused"] > 0
         assert counters["loads_failed"] >= sum(answer.failed for answer in seen)
         assert cluster.status(n1)["degraded"]

@@ -116,7 +116,7 @@ def test_all_donors_at_once(cluster):
         after = cluster.counters(n1)
         to_disk = [sum(counters[name] for name in ("stores_backing", "writeback_pages")) for counters in (before, after)]
         assert to_disk[1] > to_disk[0]
-        assert after["bad_checksums"] == after["malformed_answers"] == after["pages_lost"] == 0
+        assert after["bad_seals"] == after["malformed_answers"] == after["pages_lost"] == 0
         ramster.wait_log(n1, "pages go to disk: neither this node nor its peers have RAM for them")
 
         # They are back with nothing of what they had.

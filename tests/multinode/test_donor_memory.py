@@ -59,7 +59,7 @@ def test_what_is_lent_is_swapped_and_nothing_is_lost(cluster):
             hog.assert_right(timeout=300)
         hold.assert_right(timeout=300)
         counters = cluster.counters(n1)
-        assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
+        assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals", "stale_slots")] == [0] * 4
         cluster.start_daemon(n2, "ramsterd")
         cluster.wait_up()
         hold.end(120)

@@ -57,7 +57,7 @@ def read_all(cluster, hold):
     grown = {name: value - counters[name] for name, value in cluster.counters(n1).items()}
     seen = {percent: percentile(loads, after, percent) for percent in (50, 90, 99, 100)}
     print({name: grown[name] for name in sorted(grown) if name.startswith(("loads_", "reads"))}, seen)
-    assert (grown["loads_failed"], grown["bad_checksums"], grown["pages_lost"]) == (0, 0, 0)
+    assert (grown["loads_failed"], grown["bad_seals"], grown["pages_lost"]) == (0, 0, 0)
     return grown, seen
 
 

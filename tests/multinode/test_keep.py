@@ -72,7 +72,7 @@ def test_no_page_is_lost(cluster, number):
         after = wait_quiet(cluster, n1, "n2", "n3")
         counters = cluster.counters(n1)
         assert counters["connections_failed"] > before["counters"]["connections_failed"]
-        assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
+        assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals", "stale_slots")] == [0] * 4
         for node in (n2, n3):
             assert lender_of(after, node.name) == lender_of(before, node.name)
             space = next(peer["space"] for peer in after["nodes"] if peer["name"] == node.name)

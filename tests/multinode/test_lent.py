@@ -57,7 +57,7 @@ def swap_what_is_lent(cluster, group):
 def assert_unharmed(cluster, hold):
     hold.assert_right()
     after = cluster.counters(cluster.lab["n1"])
-    assert [after[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
+    assert [after[name] for name in ("pages_lost", "loads_failed", "bad_seals", "stale_slots")] == [0] * 4
 
 
 @pytest.mark.parametrize("keep", ["off", "on"])

@@ -85,7 +85,7 @@ def test_healed_before_hold_time(lab):
         assert [halves.lenders(name) for name in OWNERS] == before
         for name in OWNERS:
             counters = halves.cluster.counters(lab[name])
-            assert [counters[which] for which in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
+            assert [counters[which] for which in ("pages_lost", "loads_failed", "bad_seals", "stale_slots")] == [0] * 4
 
 
 def test_healed_after_hold_time(lab):

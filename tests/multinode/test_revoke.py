@@ -46,7 +46,7 @@ def fill(cluster, mib, *names, at_least=2000, size="1G"):
 
 def assert_unharmed(cluster):
     counters = cluster.counters(cluster.lab["n1"])
-    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "stale_slots")] == [0] * 4
+    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals", "stale_slots")] == [0] * 4
 
 
 @pytest.mark.cluster(lend={"n3": "off"})

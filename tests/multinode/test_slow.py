@@ -36,7 +36,7 @@ def fill(cluster):
 
 def assert_unharmed(cluster):
     counters = cluster.counters(cluster.lab["n1"])
-    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "malformed_answers",
+    assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals", "malformed_answers",
                                         "late_peers")] == [0] * 5
     return counters
 
@@ -80,5 +80,5 @@ def test_slower_than_the_deadline(cluster):
         cluster.wait_status(n1, lambda status: peer(status, "n2")["data"] == "up")
         hold.assert_right(part)
         counters = cluster.counters(n1)
-        assert [counters[name] for name in ("pages_lost", "bad_checksums", "malformed_answers")] == [0] * 3
+        assert [counters[name] for name in ("pages_lost", "bad_seals", "malformed_answers")] == [0] * 3
         hold.kill()

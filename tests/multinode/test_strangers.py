@@ -74,5 +74,5 @@ def test_refused_while_the_others_work(lab, case):
             cluster.wait_up()
             hold.assert_right()
             counters = cluster.counters(n1)
-            assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums", "connections_failed")] == [0] * 4
+            assert [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals", "connections_failed")] == [0] * 4
             hold.end()

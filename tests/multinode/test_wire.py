@@ -14,9 +14,10 @@ pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,192")
 MALFORMED = ("magic", "version", "type", "reserved", "tag", "items-0", "items-more", "items-limit", "length-0",
              "length-short", "length-long", "length-limit", "length-4g", "item-long", "item-4g", "stale-with-bytes")
 BROKEN = ("half-frame", "half-header", "hang-up")
-# What counts them: bad checksums one by one; the first refusal of a slot is the end of its whole extent.
-REFUSED = {"stale": "stale_slots", "range": "stale_slots", "status": None, "altered": "bad_checksums"}
-WATCHED = ("malformed_answers", "connections_failed", "stale_slots", "bad_checksums", "loads_failed", "late_peers",
+# What counts them: bad seals one by one; the first refusal of a slot is the end of its whole extent.
+REFUSED = {"stale": "stale_slots", "range": "stale_slots", "status": None, "altered": "bad_seals",
+           "swapped": "bad_seals"}
+WATCHED = ("malformed_answers", "connections_failed", "stale_slots", "bad_seals", "loads_failed", "late_peers",
            "remotify_failed")
 
 
@@ -44,7 +45,8 @@ def misbehave(cluster, n1, request, how):
 
 
 def test_every_misbehaviour_is_tried(n1):
-    assert n1.sh("badpeer list").split() == [*MALFORMED, *BROKEN, "silence", "altered", "stale", "range", "status"]
+    assert n1.sh("badpeer list").split() == [*MALFORMED, *BROKEN, "silence", "altered", "swapped", "stale", "range",
+                                                  "status"]
 
 
 def test_bad_answers_to_reads_are_read_errors(cluster, n1):
@@ -57,9 +59,9 @@ def test_bad_answers_to_reads_are_read_errors(cluster, n1):
         assert grown["malformed_answers"] == (how in MALFORMED), how
         assert grown["connections_failed"] == 2, how
         assert grown["late_peers"] == (how in MALFORMED + BROKEN + ("silence",)), how
-        for name in ("stale_slots", "bad_checksums"):
+        for name in ("stale_slots", "bad_seals"):
             if REFUSED.get(how) == name:
-                assert grown[name] >= (failed if name == "bad_checksums" else 1), how
+                assert grown[name] >= (failed if name == "bad_seals" else 1), how
             else:
                 assert grown[name] == 0, how
 

@@ -19,7 +19,7 @@ def cluster(lab):
 
 def no_errors(cluster):
     counters = cluster.counters(cluster.lab["n1"])
-    return [counters[name] for name in ("pages_lost", "loads_failed", "bad_checksums")] == [0] * 3
+    return [counters[name] for name in ("pages_lost", "loads_failed", "bad_seals")] == [0] * 3
 
 
 @pytest.mark.parametrize("how", ["without power", "cut off"])

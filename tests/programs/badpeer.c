@@ -170,6 +170,18 @@ static void altered(struct answer *a)
 		a->body[i] ^= 0x10;
 }
 
+/* Good bytes, each page in the place of another. */
+static void swapped(struct answer *a)
+{
+	size_t nr = le16_to_cpu(a->hdr.items), table = nr * sizeof(struct r2net_result);
+	size_t first = le32_to_cpu(results(a)->length), rest = a->body_len - table - first;
+	static uint8_t page[R2NET_MAX_ITEM_LEN];
+
+	memcpy(page, a->body + table, first);
+	memmove(a->body + table, a->body + table + first, rest);
+	memcpy(a->body + table + rest, page, first);
+}
+
 static void refuse(struct answer *a, unsigned int status)
 {
 	unsigned int nr = le16_to_cpu(a->hdr.items), i;
@@ -229,6 +241,7 @@ static const struct misbehaviour {
 	{ "hang-up", no_answer, false },
 	{ "silence", silence, true },
 	{ "altered", altered, true },
+	{ "swapped", swapped, true },
 	{ "stale", stale, true },
 	{ "range", out_of_range, true },
 	{ "status", unknown_status, true },

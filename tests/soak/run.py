@@ -27,7 +27,7 @@ LABS = {
 # Pages leave early, so that many are with peers.
 PERCENTS = {"static": {"remotify_percent": 20}, "corosync": {"remotify_percent": 8, "local_max_percent": 20}}
 DISKS = ["swap:512"]
-MUST_BE_ZERO = ("pages_lost", "loads_failed", "bad_checksums", "malformed_answers", "stale_slots")
+MUST_BE_ZERO = ("pages_lost", "loads_failed", "bad_seals", "malformed_answers", "stale_slots")
 TOLD = ("late_peers", "connections_failed", "requests_retried", "requests_timed_out", "requests_refused", "remotify_failed",
         "extents_moved", "pages_home", "stores_backing")
 

@@ -7,10 +7,10 @@
 SHIM_CPPFLAGS := -Itests/unit/shim -Ikernel/ramster -include tests/unit/shim/shim.h
 # The kernel compiles without these two.
 SHIM_WARN := -Wno-sign-compare -Wno-missing-field-initializers
-SHIM_LIBS := -llzo2 -llz4 -lzstd -pthread
+SHIM_LIBS := -llzo2 -llz4 -lzstd -lgnutls -pthread
 
-shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,pool tmem zcache compress compress_zstd zbud zsmalloc lease extent slot move relocate home \
-	prefetch fetch remotify writeback counters))
+shim_module := $(addprefix $(B)/shim/,$(addsuffix .o,pool tmem zcache compress compress_zstd zbud zsmalloc lease extent extent_group slot move relocate home \
+	prefetch fetch remotify seal writeback counters))
 shim_support := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/shim/*.c))
 $(B)/shim/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
@@ -20,7 +20,7 @@ $(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent extent_model tmem tmem_model fetch hedge remotify writeback move life)
+shim_tests := $(addprefix $(B)/tests/unit/test_,entry zbud prefetch wire extent extent_model tmem tmem_model fetch hedge remotify seal writeback move life)
 UNIT_TESTS += $(shim_tests)
 $(shim_tests): %: %.o $(B)/shim/shim.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(SHIM_LIBS)

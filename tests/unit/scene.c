@@ -2,11 +2,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <linux/crc32c.h>
 #include <linux/workqueue.h>
 
 #include "node.h"
 #include "scene.h"
+#include "seal.h"
 #include "zcache.h"
 
 struct scene scene;
@@ -69,10 +69,10 @@ struct batch {
 	struct zpage *zpages[SCENE_BATCH];
 	void *entries[SCENE_BATCH];
 	struct lease *leases[SCENE_BATCH];
-	u8 bytes[SCENE_BATCH * PAGE_SIZE];
+	u8 bytes[SCENE_BATCH * R2NET_MAX_ITEM_LEN];
 };
 
-static void batch_item(struct r2net_request *req, unsigned int i, int err, const void *bytes)
+static void batch_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
 {
 	struct batch *batch = container_of(req, struct batch, req);
 
@@ -104,9 +104,10 @@ static bool batch_add(struct batch *batch, struct extent_group *group, struct zp
 
 	zpage_copy(zpage, bytes);
 	entry = slot_alloc(group, tmem_owner(zpage->pool, zpage->index), zpage->length, zpage->compressor,
-			   crc32c(0, bytes, zpage->length), &slot);
+			   seal_checksum(bytes, zpage->length), &slot);
 	if (!entry)
 		return false;
+	assert_int_equal(seal_page(bytes, &slot.bond), 0);
 	batch->items[batch->req.nr] = (struct r2net_item){
 		.extent = cpu_to_le32(slot.legs[0].extent),
 		.generation = cpu_to_le32(slot.legs[0].generation),
@@ -116,7 +117,7 @@ static bool batch_add(struct batch *batch, struct extent_group *group, struct zp
 	batch->leases[batch->req.nr] = slot.legs[0].lease;
 	batch->zpages[batch->req.nr] = zpage;
 	batch->entries[batch->req.nr++] = entry;
-	batch->req.payload_length += zpage->length;
+	batch->req.payload_length += slot.length;
 	return true;
 }
 

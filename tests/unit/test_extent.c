@@ -24,7 +24,7 @@ static void test_classes(void **state)
 		entry = alloc(donor, length, length, &slot);
 		assert_non_null(entry);
 		assert_int_equal(slot.length, length);
-		assert_int_equal(slot.checksum, ~(u32)length);
+		assert_int_equal(slot.bond.mark, ~(u32)length);
 		assert_int_equal(entry_location(entry).length, length);
 		assert_int_equal(entry_location(entry).compressor, length % 4);
 		assert_in_range(extent_used_bytes() - before, length, max(128UL, length + length / 6 + 1));

@@ -8,6 +8,7 @@
 
 #include "node.h"
 #include "scene.h"
+#include "seal.h"
 #include "zcache.h"
 
 static int set_up(void **state)
@@ -164,13 +165,49 @@ static void test_reads_that_fail(void **state)
 /* Other bytes than were sent are never a page. */
 static void test_wrong_bytes(void **state)
 {
-	u64 bad = node_counter("bad_checksums");
+	u64 bad = node_counter("bad_seals");
 	unsigned int i;
 
 	fill_remote(20);
 	scene.donor->corrupt = true;
 	check_all_fail_and_come_back(-EIO);
-	assert_true(node_counter("bad_checksums") - bad >= 20);
+	assert_true(node_counter("bad_seals") - bad >= 20);
+	scene.donor->corrupt = false;
+	for (i = 0; i < 20; i++)
+		check(i, PAGE_TEXT, i);
+}
+
+/* Nor are those that stood in the same place before, sealed by us as they are. */
+static void test_replayed_bytes(void **state)
+{
+	u64 bad = node_counter("bad_seals");
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(store(7, PAGE_TEXT, i), 0);
+		send_all();
+	}
+	scene.donor->replay = true;
+	check_error(7, -EIO);
+	assert_int_equal(node_counter("bad_seals") - bad, 1);
+	scene.donor->replay = false;
+	check(7, PAGE_TEXT, 1);
+}
+
+/* The same with the seal off, as far as accidents go. */
+static void test_without_the_seal(void **state)
+{
+	u64 bad = node_counter("bad_seals");
+	unsigned int i;
+
+	donor_free(scene.donor);
+	assert_int_equal(seal_set(false), 0);
+	scene.donor = donor_new(2);
+	assert_int_equal(donor_lend(scene.donor, R2NET_EXTENT_MIN, 2), 0);
+	fill_remote(20);
+	scene.donor->corrupt = true;
+	check_all_fail_and_come_back(-EIO);
+	assert_true(node_counter("bad_seals") - bad >= 20);
 	scene.donor->corrupt = false;
 	for (i = 0; i < 20; i++)
 		check(i, PAGE_TEXT, i);
@@ -306,6 +343,8 @@ int main(void)
 		TEST(test_fetching_pages_are_rewritten_and_freed),
 		TEST(test_reads_that_fail),
 		TEST(test_wrong_bytes),
+		TEST(test_replayed_bytes),
+		TEST(test_without_the_seal),
 		TEST(test_patience),
 		TEST(test_more_loads_than_reads),
 		TEST(test_fetch_ahead_without_memory),

@@ -224,7 +224,7 @@ static void test_both_fail(void **state)
 
 static void test_wrong_bytes(void **state)
 {
-	u64 bad = node_counter("bad_checksums");
+	u64 bad = node_counter("bad_seals");
 	struct async *async = load(10, false);
 
 	asked(1);
@@ -232,7 +232,7 @@ static void test_wrong_bytes(void **state)
 	quick->corrupt = true;
 	donor_answer(quick, 0);
 	quick->corrupt = false;
-	assert_int_equal(node_counter("bad_checksums") - bad, 1);
+	assert_int_equal(node_counter("bad_seals") - bad, 1);
 	assert_waits(async);
 	donor_answer(slow, 0);
 	assert_right(&async, 10);

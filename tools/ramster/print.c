@@ -123,6 +123,9 @@ void print_details(FILE *out, const Ramster__Status *s)
 	if (!s->n_frontends)
 		fprintf(out, "none (%s)", s->module ? "swapon /dev/ramster0" : "ramster.ko is not loaded");
 	fputc('\n', out);
+	if (s->module)
+		fprintf(out, "seal             %s\n",
+			client_counter(s, "sealed") ? "on" : "off: whoever sees pages that have left can read them");
 	print_lender(out, s->lender);
 	if (s->need)
 		fprintf(out, "wanted           %s more of peers' memory\n", print_bytes(a, s->need));

@@ -108,6 +108,30 @@ static inline bool compat_frontswap_write_through(bool on)
 }
 #endif
 
+/* 5.18: a virtual machine hears that it was cloned. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+static inline void compat_register_vmfork_notifier(struct notifier_block *nb)
+{
+}
+
+static inline void compat_unregister_vmfork_notifier(struct notifier_block *nb)
+{
+}
+#else
+#include <linux/random.h>
+
+/* Fails only for what is registered already. */
+static inline void compat_register_vmfork_notifier(struct notifier_block *nb)
+{
+	register_random_vmfork_notifier(nb);
+}
+
+static inline void compat_unregister_vmfork_notifier(struct notifier_block *nb)
+{
+	unregister_random_vmfork_notifier(nb);
+}
+#endif
+
 /* 5.17 has folios; 6.9 has this for nothing else. */
 static inline bool compat_page_swapbacked(struct page *page)
 {

@@ -12,6 +12,7 @@ struct donor_extent {
 	u32 generation;
 	u32 size;
 	u8 *bytes;
+	u8 *before; /* each byte as it was before it was written last */
 };
 
 #define DONOR_MAX_EXTENTS 256
@@ -53,14 +54,16 @@ int donor_lend(struct donor *donor, u32 size, unsigned int nr)
 		extent->id = donor->nr_extents * 7;
 		extent->generation = donor->nr_extents + 1000;
 		extent->size = size;
-		extent->bytes = calloc(1, size);
+		extent->bytes = calloc(2, size);
 		shim_assert(extent->bytes);
+		extent->before = extent->bytes + size;
 		leases[i] = (struct ramster_nl_lease){ extent->id, extent->generation };
 	}
 	return lease_add(&donor->peer, size, leases, nr);
 }
 
-static u8 *item_bytes(struct donor *donor, const struct r2net_item *item)
+/* In @before, if it is not NULL: the bytes that were there before. */
+static u8 *item_bytes(struct donor *donor, const struct r2net_item *item, u8 **before)
 {
 	u32 offset = le32_to_cpu(item->offset), length = le32_to_cpu(item->length);
 	unsigned int i;
@@ -72,6 +75,8 @@ static u8 *item_bytes(struct donor *donor, const struct r2net_item *item)
 			continue;
 		shim_assert(extent->generation == le32_to_cpu(item->generation));
 		shim_assert(offset <= extent->size && length <= extent->size - offset);
+		if (before)
+			*before = extent->before + offset;
 		return extent->bytes + offset;
 	}
 	shim_die(__FILE__, __LINE__, "an extent that was lent");
@@ -105,7 +110,7 @@ static void check_request(struct donor *donor, const struct r2net_request *req)
 	lockdep_assert_held(&donor->peer.lock);
 	shim_assert(req->nr >= 1 && req->nr <= R2NET_MAX_ITEMS);
 	for (i = 0; i < req->nr; i++) {
-		shim_assert(r2net_item_valid(&req->items[i]) && item_bytes(donor, &req->items[i]));
+		shim_assert(r2net_item_valid(&req->items[i]) && item_bytes(donor, &req->items[i], NULL));
 		total += le32_to_cpu(req->items[i].length);
 	}
 	shim_assert(req->payload_length == (req->type == R2NET_WRITE ? total : 0));
@@ -180,24 +185,27 @@ static int item_fate(struct donor *donor)
 static void serve(struct donor *donor, const struct r2net_request *req, u8 *bytes)
 {
 	const u8 *payload = req->payload;
+	u8 *there, *before;
 	unsigned int i;
 	u32 length;
 
 	for (i = 0; i < req->nr; i++) {
 		length = le32_to_cpu(req->items[i].length);
+		there = item_bytes(donor, &req->items[i], &before);
 		if (req->type == R2NET_READ) {
-			memcpy(bytes, item_bytes(donor, &req->items[i]), length);
+			memcpy(bytes, donor->replay ? before : there, length);
 			if (donor->corrupt)
 				bytes[length / 2] ^= 1;
 			bytes += R2NET_MAX_ITEM_LEN;
 		} else {
-			memcpy(item_bytes(donor, &req->items[i]), payload, length);
+			memcpy(before, there, length);
+			memcpy(there, payload, length);
 			payload += length;
 		}
 	}
 }
 
-static void deliver(struct donor *donor, struct r2net_request *req, const u8 *bytes)
+static void deliver(struct donor *donor, struct r2net_request *req, u8 *bytes)
 {
 	unsigned int i;
 	int err;

@@ -26,6 +26,7 @@ struct donor {
 	int item_err; /* of each item that is answered */
 	unsigned int item_err_permille; /* -EIO for some */
 	bool corrupt; /* a byte of what READs bring */
+	bool replay; /* READs bring what was there before the last WRITE */
 	bool wait; /* answer when told to, rather than at once */
 	u64 seed; /* of what it does by chance */
 

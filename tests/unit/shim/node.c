@@ -7,6 +7,7 @@
 #include "extent.h"
 #include "fetch.h"
 #include "node.h"
+#include "seal.h"
 #include "zcache.h"
 
 void node_up(const char *allocator, const char *compressor)
@@ -17,6 +18,7 @@ void node_up(const char *allocator, const char *compressor)
 	shim_assert(!zcache_init(allocator));
 	shim_assert(!zcache_set_compressor(compressor));
 	shim_assert(!zcache_set_limits(50, 50));
+	shim_assert(!seal_init(true));
 	shim_assert(!extent_init());
 	shim_assert(!fetch_init());
 	shim_assert(!counters_init());
@@ -28,6 +30,7 @@ void node_down(void)
 	counters_exit();
 	fetch_exit();
 	extent_exit();
+	seal_exit();
 	zcache_exit();
 	compress_exit();
 	shim_assert(!shim_allocated());

@@ -231,16 +231,20 @@ void mempool_destroy(mempool_t *pool)
 
 void *mempool_alloc(mempool_t *pool, gfp_t gfp)
 {
-	void *ptr = kmem_cache_alloc(pool->cache, gfp);
+	void *ptr;
 
-	shim_assert(!(gfp & __GFP_DIRECT_RECLAIM));
-	if (ptr)
-		return ptr;
-	spin_lock(&pool->lock);
-	if (pool->nr)
-		ptr = pool->reserve[--pool->nr];
-	spin_unlock(&pool->lock);
-	return ptr;
+	for (;;) {
+		ptr = kmem_cache_alloc(pool->cache, gfp);
+		if (ptr)
+			return ptr;
+		spin_lock(&pool->lock);
+		if (pool->nr)
+			ptr = pool->reserve[--pool->nr];
+		spin_unlock(&pool->lock);
+		if (ptr || !(gfp & __GFP_DIRECT_RECLAIM))
+			return ptr;
+		shim_wait();
+	}
 }
 
 void mempool_free(void *ptr, mempool_t *pool)

@@ -13,4 +13,14 @@ static inline unsigned long totalram_pages(void)
 	return shim_totalram_pages;
 }
 
+static inline unsigned long offset_in_page(const void *addr)
+{
+	return (uintptr_t)addr % PAGE_SIZE;
+}
+
+static inline struct page *virt_to_page(const void *addr)
+{
+	return (struct page *)((u8 *)addr - offset_in_page(addr));
+}
+
 #endif
