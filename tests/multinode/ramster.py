@@ -41,9 +41,10 @@ LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for so
 def configuration(lab, lend="auto", keep="off", **settings):
     """
     The text of a cluster.conf for all nodes of the lab. `lend` is for all nodes, or a dictionary by a node's name; keep is
-    every node's keep_on_restart; the settings go into the cluster's stanza.
+    every node's keep_on_restart; the settings go into the cluster's stanza. Pages are not sealed unless seal="on", because
+    emulated CPUs spend half of their time on that; with configs/cluster.conf they are.
     """
-    settings = {"name": "lab", "node_count": len(lab.nodes), "membership": "static", **settings}
+    settings = {"name": "lab", "node_count": len(lab.nodes), "membership": "static", "seal": "off", **settings}
     stanzas = ["cluster:\n" + "".join(f"\t{key} = {value}\n" for key, value in settings.items())]
     for number, node in enumerate(lab, 1):
         amount = lend.get(node.name, "auto") if isinstance(lend, dict) else lend

@@ -12,7 +12,8 @@ DONORS = ("n2", "n3", "n4")
 
 @pytest.fixture
 def cluster(lab):
-    with ramster.Cluster(lab, ramster.configuration(lab, copies=2, restore_after="5s", slow_deadline="6s")) as cluster:
+    with ramster.Cluster(lab, ramster.configuration(lab, copies=2, restore_after="5s", slow_deadline="6s",
+                                                    seal="on")) as cluster:
         yield cluster
 
 

@@ -10,7 +10,8 @@ import labnet
 import ramster
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"])
+# Lent memory is cleared and copied in huge pages, as it is on most machines.
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,768", disks=["n1=swap:512"], append="transparent_hugepage=madvise")
 
 MIB = 1 << 20
 GIVE_BACK_SECONDS = 30  # as long as ramsterd waits before it complains; how long it takes is printed

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
 
 @pytest.fixture
 def cluster(lab):
-    with ramster.Cluster(lab, ramster.configuration(lab, remotify_percent=20)) as cluster:
+    with ramster.Cluster(lab, ramster.configuration(lab, remotify_percent=20, seal="on")) as cluster:
         yield cluster
 
 

@@ -26,7 +26,7 @@ def n1(cluster):
     """The module and its peers' names in configfs, and nobody who speaks for it."""
     node = cluster.lab["n1"]
     cluster.stop_daemon(node, "ramsterd")
-    node.sh("echo 1 >/sys/module/ramster/parameters/remotify_percent")
+    node.sh("cd /sys/module/ramster/parameters && echo 1 >remotify_percent && echo 1 >seal")
     return node
 
 
