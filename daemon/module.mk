@@ -16,7 +16,7 @@ $(daemon_objects): | $(B)/proto/ramster.pb-c.h
 
 PROGRAMS += $(B)/ramsterd
 $(B)/ramsterd: $(daemon_objects) $(proto_object)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lcpg -lquorum -lcorosync_common -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lgnutls -lnettle -lcpg -lquorum -lcorosync_common -pthread
 
 daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control number group)
 UNIT_TESTS += $(daemon_tests)

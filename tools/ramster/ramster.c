@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/authkey.h"
 #include "daemon/tool.h"
 #include "tools/ramster/client.h"
 #include "tools/ramster/empty.h"
 #include "tools/ramster/json.h"
+#include "tools/ramster/keygen.h"
 #include "tools/ramster/print.h"
 #include "tools/ramster/ramster.h"
 #include "tools/ramster/set.h"
@@ -24,13 +26,18 @@ static const char usage[] =
 	"       ramster set [--json] [KEY=VALUE ...]\n"
 	"       ramster drain [--cancel | [--no-wait] [--force]] [--json] NODE\n"
 	"       ramster evict [--cancel | --no-wait] [--json]\n"
-	"Shows where this node's pages are and how its cluster does, and changes how it lends: see ramster(8).\n"
+	"       ramster keygen [--rotate | --retire | --force] [--file PATH]\n"
+	"Shows where this node's pages are and how its cluster does, changes how it lends, and makes the cluster's "
+	"key:\n"
+	"see ramster(8).\n"
 	"\n"
 	"  --json               one JSON object on one line\n"
 	"  --interval SECONDS   between two pictures (default: 1)\n"
 	"  --once               one picture, of one interval\n"
 	"  --cancel             end the drain or evict that was begun; --no-wait: do not wait for its end\n"
-	"  --force              drain also the last node that lends\n"
+	"  --force              drain also the last node that lends; keygen: forget the keys that there are\n"
+	"  --rotate             add a newer key to the file; --retire: drop the older one again\n"
+	"  --file PATH          of the cluster's keys (default: " AUTHKEY_PATH ")\n"
 	"  --socket PATH        of ramsterd (default: " TOOL_PATH ")\n"
 	"  --help               show this\n";
 
@@ -69,23 +76,20 @@ static int show_once(const char *socket, void (*print)(FILE *, const Ramster__St
 }
 
 static const struct option longs[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "once", no_argument, NULL, 'o' },
-	{ "interval", required_argument, NULL, 'i' },
-	{ "socket", required_argument, NULL, 's' },
-	{ "cancel", no_argument, NULL, 'c' },
-	{ "no-wait", no_argument, NULL, 'n' },
-	{ "force", no_argument, NULL, 'f' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "json", no_argument, NULL, 'j' },	      { "once", no_argument, NULL, 'o' },
+	{ "interval", required_argument, NULL, 'i' }, { "socket", required_argument, NULL, 's' },
+	{ "cancel", no_argument, NULL, 'c' },	      { "no-wait", no_argument, NULL, 'n' },
+	{ "force", no_argument, NULL, 'f' },	      { "rotate", no_argument, NULL, 'r' },
+	{ "retire", no_argument, NULL, 'R' },	      { "file", required_argument, NULL, 'F' },
+	{ "help", no_argument, NULL, 'h' },	      { NULL, 0, NULL, 0 },
 };
 
 /* Which options each command takes. */
 static const struct {
 	const char *command, *options;
 } commands[] = {
-	{ "status", "sj" }, { "nodes", "sj" },	  { "top", "sjio" },
-	{ "set", "sj" },    { "drain", "sjcnf" }, { "evict", "sjcn" },
+	{ "status", "sj" },   { "nodes", "sj" },   { "top", "sjio" },	 { "set", "sj" },
+	{ "drain", "sjcnf" }, { "evict", "sjcn" }, { "keygen", "frRF" },
 };
 
 /* @given: the options that were given */
@@ -98,7 +102,7 @@ static void check_options(const char *command, const char *given)
 		if (!strcmp(commands[i].command, command))
 			takes = commands[i].options;
 	if (!takes)
-		usage_error("expected status, nodes, top, set, drain or evict, not", command);
+		usage_error("expected status, nodes, top, set, drain, evict or keygen, not", command);
 	for (unsigned int i = 0; longs[i].name; i++) {
 		if (!strchr(given, longs[i].val) || strchr(takes, longs[i].val))
 			continue;
@@ -108,10 +112,13 @@ static void check_options(const char *command, const char *given)
 	}
 	if (strchr(given, 'c') && strpbrk(given, "nf"))
 		usage_error("--cancel goes with neither --no-wait nor --force", NULL);
+	if (!!strchr(given, 'r') + !!strchr(given, 'R') + (!strcmp(command, "keygen") && strchr(given, 'f')) > 1)
+		usage_error("expected one of --rotate, --retire and --force", NULL);
 }
 
 /* @given: room for each option once, zeroed */
-static void parse_options(int argc, char **argv, struct top *options, struct empty_options *empty, char *given)
+static void parse_options(int argc, char **argv, struct top *options, struct empty_options *empty,
+			  struct keygen_options *keygen, char *given)
 {
 	int c;
 
@@ -129,7 +136,16 @@ static void parse_options(int argc, char **argv, struct top *options, struct emp
 			empty->no_wait = true;
 			break;
 		case 'f':
-			empty->force = true;
+			empty->force = keygen->force = true;
+			break;
+		case 'r':
+			keygen->rotate = true;
+			break;
+		case 'R':
+			keygen->retire = true;
+			break;
+		case 'F':
+			keygen->path = optarg;
 			break;
 		case 'o':
 			options->once = true;
@@ -153,7 +169,7 @@ static void parse_options(int argc, char **argv, struct top *options, struct emp
 static const char *parse_words(int argc, char **argv, struct empty_options *empty)
 {
 	if (optind == argc)
-		usage_error("which command? expected status, nodes, top, set, drain or evict", NULL);
+		usage_error("which command? expected status, nodes, top, set, drain, evict or keygen", NULL);
 	if (!strcmp(argv[optind], "drain")) {
 		if (optind + 1 == argc)
 			usage_error("drain: which node?", NULL);
@@ -170,11 +186,12 @@ static const char *parse_words(int argc, char **argv, struct empty_options *empt
 int main(int argc, char **argv)
 {
 	struct top options = { .socket = TOOL_PATH, .interval = 1 };
+	struct keygen_options keygen = { .path = AUTHKEY_PATH };
 	struct empty_options empty = { 0 };
 	char given[sizeof(longs) / sizeof(longs[0])] = "";
 	const char *command;
 
-	parse_options(argc, argv, &options, &empty, given);
+	parse_options(argc, argv, &options, &empty, &keygen, given);
 	command = parse_words(argc, argv, &empty);
 	check_options(command, given);
 	if (!strcmp(command, "status"))
@@ -185,6 +202,8 @@ int main(int argc, char **argv)
 		return top_run(&options);
 	if (!strcmp(command, "set"))
 		return set_run(options.socket, argv + optind + 1, argc - optind - 1, options.json);
+	if (!strcmp(command, "keygen"))
+		return keygen_run(&keygen);
 	empty.evict = !strcmp(command, "evict");
 	return empty_run(options.socket, &empty);
 }
