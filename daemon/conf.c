@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/authkey.h"
 #include "daemon/conf.h"
 #include "daemon/conf_key.h"
 
@@ -261,6 +262,7 @@ int conf_parse(const char *path, const char *text, size_t len, struct conf *conf
 
 	*conf = (struct conf){
 		.membership = "static",
+		.authkey = AUTHKEY_PATH,
 		.extent_size = R2NET_EXTENT_DEFAULT,
 		.connections = 2,
 		.window = 32,
@@ -321,6 +323,11 @@ const char *conf_below_extent(const struct conf *conf, const struct conf_node *n
 	if (node->quota && node->quota < conf->extent_size)
 		return "quota";
 	return NULL;
+}
+
+bool conf_authenticates(const struct conf *conf)
+{
+	return strcmp(conf->authkey, "off");
 }
 
 bool conf_keeps(const struct conf_node *node)

@@ -14,6 +14,7 @@
 #define CONF_PATH "/etc/ramster/cluster.conf"
 #define CONF_NAME_LEN 64 /* bytes with the final 0, of cluster and node names */
 #define CONF_WORD_LEN 16
+#define CONF_FILE_NAME_LEN 128 /* bytes with the final 0, of a path */
 #define CONF_LINE_MAX 255 /* bytes of one line */
 #define CONF_FILE_MAX (1U << 20) /* bytes of the file */
 #define CONF_ERROR_LEN 512
@@ -46,6 +47,7 @@ struct conf_node {
 struct conf {
 	char cluster[CONF_NAME_LEN];
 	char membership[CONF_WORD_LEN];
+	char authkey[CONF_FILE_NAME_LEN]; /* path of the file with the cluster's keys, or "off" */
 	uint64_t node_count; /* 0: not given */
 	uint64_t extent_size; /* bytes */
 	uint64_t connections; /* data connections to each donor, besides the control connection */
@@ -92,6 +94,9 @@ const struct conf_node *conf_node_by_number(const struct conf *conf, unsigned in
 
 /* Which of a node's keys names less than one extent; NULL: none does. */
 const char *conf_below_extent(const struct conf *conf, const struct conf_node *node);
+
+/* Whether control connections are authenticated. */
+bool conf_authenticates(const struct conf *conf);
 
 /* Whether what that node lends outlives its lender's process. */
 bool conf_keeps(const struct conf_node *node);

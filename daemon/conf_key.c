@@ -23,6 +23,7 @@ static const struct conf_key cluster_keys[] = {
 	{ "name", CONF_KIND_NAME, CLUSTER(cluster), .expected = "a name of letters, digits, - _ .", .required = true },
 	{ "node_count", CONF_KIND_NUMBER, CLUSTER(node_count), 1, R2NET_MAX_NODES, .expected = "1 ... 255" },
 	{ "membership", CONF_KIND_CHOICE, CLUSTER(membership), .expected = "static, corosync" },
+	{ "authkey", CONF_KIND_PATH, CLUSTER(authkey), .expected = "a path such as /etc/ramster/authkey, or off" },
 	{ "extent_size", CONF_KIND_SIZE, CLUSTER(extent_size), R2NET_EXTENT_MIN, R2NET_EXTENT_MAX,
 	  .multiple = R2NET_EXTENT_MIN, .expected = "a multiple of 2M from 2M to 64M" },
 	{ "connections", CONF_KIND_NUMBER, CLUSTER(connections), 1, R2NET_MAX_CONNS - 1, .expected = "1 ... 15" },
@@ -110,6 +111,11 @@ static bool valid_address(const char *s, char out[CONF_WORD_LEN])
 	    IN_MULTICAST(ntohl(a.s_addr)))
 		return false;
 	return inet_ntop(AF_INET, &a, out, CONF_WORD_LEN);
+}
+
+static bool valid_path(const char *s)
+{
+	return !strcmp(s, "off") || (*s == '/' && strlen(s) < CONF_FILE_NAME_LEN);
 }
 
 static bool valid_choice(const char *s, const char *choices)
@@ -223,6 +229,8 @@ bool conf_key_parse(const struct conf_key *key, void *target, const char *value)
 		return valid_choice(value, key->expected) && strcpy(field, value);
 	case CONF_KIND_ADDRESS:
 		return valid_address(value, field);
+	case CONF_KIND_PATH:
+		return valid_path(value) && strcpy(field, value);
 	case CONF_KIND_LEND:
 		return valid_lend(value, target);
 	case CONF_KIND_NUMBER:
@@ -277,6 +285,7 @@ const char *conf_key_format(const struct conf_key *key, const void *target, char
 	case CONF_KIND_NAME:
 	case CONF_KIND_CHOICE:
 	case CONF_KIND_ADDRESS:
+	case CONF_KIND_PATH:
 		snprintf(text, CONF_VALUE_LEN, "%s", (const char *)field);
 		return text;
 	case CONF_KIND_LEND:

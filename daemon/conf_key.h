@@ -10,12 +10,13 @@
 
 #include "daemon/conf.h"
 
-#define CONF_VALUE_LEN 80 /* bytes of a value as text, with the final 0 */
+#define CONF_VALUE_LEN 128 /* bytes of a value as text, with the final 0 */
 
 enum conf_kind {
 	CONF_KIND_NAME, /* letters, digits, "-", "_" and "." */
 	CONF_KIND_CHOICE, /* one of the words in @expected */
 	CONF_KIND_ADDRESS,
+	CONF_KIND_PATH, /* of a file, from the root on; or "off" */
 	CONF_KIND_NUMBER,
 	CONF_KIND_SIZE,
 	CONF_KIND_TIME,

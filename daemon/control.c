@@ -6,6 +6,7 @@
  * until the buffer's end is reached.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "daemon/control.h"
@@ -33,11 +34,11 @@ static void on_opened(void *ctx)
 	c->events->opened(c->ctx);
 }
 
-static void on_ended(void *ctx, const char *why)
+static void on_ended(void *ctx, const char *why, enum transport_end end)
 {
 	struct control *c = ctx;
 
-	c->events->ended(c->ctx, why, false);
+	c->events->ended(c->ctx, why, end == TRANSPORT_UNPROVEN ? CONTROL_UNPROVEN : CONTROL_LOST);
 }
 
 /* Handles one frame; returns what is wrong with it, or NULL. */
@@ -64,7 +65,7 @@ static void on_received(void *ctx, const uint8_t *bytes, size_t len)
 	int64_t n;
 
 	if (frame_push(&c->reader, bytes, len)) {
-		c->events->ended(c->ctx, "out of memory", false);
+		c->events->ended(c->ctx, "out of memory", CONTROL_LOST);
 		return;
 	}
 	c->busy = true;
@@ -78,7 +79,7 @@ static void on_received(void *ctx, const uint8_t *bytes, size_t len)
 	if (!c->transport)
 		control_free(c);
 	else if (wrong)
-		c->events->ended(c->ctx, wrong, true);
+		c->events->ended(c->ctx, wrong, CONTROL_MALFORMED);
 }
 
 static const struct transport_events transport_events = {
@@ -101,16 +102,15 @@ static struct control *control_new(const struct transport_ops *ops, uint32_t lim
 	return c;
 }
 
-struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop, const struct sockaddr_in *from,
-				const struct sockaddr_in *to, const struct control_events *events, void *ctx,
-				int *error)
+struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop, const struct transport_target *target,
+				const struct control_events *events, void *ctx, int *error)
 {
 	struct control *c = control_new(ops, FRAME_LIMIT_PEER, events, ctx);
 
 	*error = -ENOMEM;
 	if (!c)
 		return NULL;
-	c->transport = ops->connect(loop, from, to, &transport_events, c, error);
+	c->transport = ops->connect(loop, target, &transport_events, c, error);
 	if (!c->transport) {
 		free(c);
 		return NULL;
@@ -118,14 +118,14 @@ struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop
 	return c;
 }
 
-struct control *control_accept(const struct transport_ops *ops, uv_stream_t *listener, uint32_t limit,
-			       const struct control_events *events, void *ctx)
+struct control *control_accept(const struct transport_ops *ops, uv_stream_t *listener, const struct auth *auth,
+			       uint32_t limit, const struct control_events *events, void *ctx)
 {
 	struct control *c = control_new(ops, limit, events, ctx);
 
 	if (!c)
 		return NULL;
-	c->transport = ops->accept(listener, &transport_events, c);
+	c->transport = ops->accept(listener, auth, &transport_events, c);
 	if (!c->transport) {
 		free(c);
 		return NULL;
@@ -176,6 +176,16 @@ struct in_addr control_remote(struct control *c)
 uid_t control_user(struct control *c)
 {
 	return c->ops->user(c->transport);
+}
+
+int control_node(struct control *c)
+{
+	return c->ops->node(c->transport);
+}
+
+const char *control_key(struct control *c)
+{
+	return c->ops->key(c->transport);
 }
 
 void control_close(struct control *c)

@@ -7,7 +7,6 @@
 #define _RAMSTER_CONTROL_H
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/ramster.pb-c.h"
@@ -17,30 +16,36 @@
 
 struct control;
 
+/* How a connection comes to its end. */
+enum control_end {
+	CONTROL_LOST, /* failed, or closed by the other side */
+	CONTROL_UNPROVEN, /* the other side did not prove to be a node of the cluster */
+	CONTROL_MALFORMED, /* it sent what is no message */
+};
+
 /* control_close() may be called from any of them. */
 struct control_events {
 	void (*opened)(void *ctx); /* of control_connect() */
 	void (*message)(void *ctx, const Ramster__Message *message); /* valid during the call; has a body */
-	/* The connection is over; control_close() is still due. @malformed: because of what the other side sent. */
-	void (*ended)(void *ctx, const char *why, bool malformed);
+	void (*ended)(void *ctx, const char *why, enum control_end end); /* control_close() is still due */
 };
 
 /**
  * control_connect - connect to another daemon
  * @error: set to -errno when NULL is returned
  */
-struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop, const struct sockaddr_in *from,
-				const struct sockaddr_in *to, const struct control_events *events, void *ctx,
-				int *error);
+struct control *control_connect(const struct transport_ops *ops, uv_loop_t *loop, const struct transport_target *target,
+				const struct control_events *events, void *ctx, int *error);
 
 /**
  * control_accept - take the connection that waits at a listener
+ * @auth: what the other side has to prove, as in struct transport_target; or NULL
  * @limit: the longest message accepted, bytes
  *
  * Returns NULL if it is gone or memory is short.
  */
-struct control *control_accept(const struct transport_ops *ops, uv_stream_t *listener, uint32_t limit,
-			       const struct control_events *events, void *ctx);
+struct control *control_accept(const struct transport_ops *ops, uv_stream_t *listener, const struct auth *auth,
+			       uint32_t limit, const struct control_events *events, void *ctx);
 
 /* Lets others hear the events from now on. */
 void control_hand_over(struct control *control, const struct control_events *events, void *ctx);
@@ -60,6 +65,10 @@ struct in_addr control_remote(struct control *control);
 
 /* The user at the other end, or (uid_t)-1 if that is not known. */
 uid_t control_user(struct control *control);
+
+/* The node that the other end has proven to be, and the id of the key; -1 and NULL where nothing is proven. */
+int control_node(struct control *control);
+const char *control_key(struct control *control);
 
 /* Ends it; no event comes afterwards. NULL is fine. */
 void control_close(struct control *control);

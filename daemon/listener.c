@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * listener - the control port.
+ *
+ * Connections that have not greeted are bounded, and those from other addresses than cluster.conf's, which can only be
+ * refused in the end, never take the place of those from nodes.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -12,10 +15,13 @@
 #include "daemon/log.h"
 #include "daemon/peer.h"
 
+#define BACKLOG 1024 /* a flood must not keep nodes from being looked at */
+
 struct listener {
 	struct ramsterd *d;
 	uv_tcp_t tcp;
-	unsigned int strangers;
+	struct stranger *first, **last; /* the oldest first */
+	unsigned int outsiders; /* of them */
 	char complaint[PEER_REASON_LEN]; /* the last one logged */
 	uint64_t complained_ms;
 };
@@ -23,6 +29,9 @@ struct listener {
 /* A connection that has not greeted yet. */
 struct stranger {
 	struct listener *listener;
+	struct stranger *next, **link; /* in the listener's list */
+	struct in_addr from;
+	bool outsider; /* @from is no node's address */
 	struct control *control;
 	uv_timer_t timer;
 };
@@ -37,7 +46,12 @@ static void on_timer_closed(uv_handle_t *handle)
 /* Forgets the stranger; its connection is closed or another's by now. */
 static void forget(struct stranger *s)
 {
-	s->listener->strangers--;
+	s->listener->outsiders -= s->outsider;
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	else
+		s->listener->last = s->link;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
 
@@ -67,17 +81,16 @@ static void on_message(void *ctx, const Ramster__Message *message)
 {
 	struct stranger *s = ctx;
 	struct ramsterd *d = s->listener->d;
-	struct in_addr from = control_remote(s->control);
 	char reason[PEER_REASON_LEN], address[INET_ADDRSTRLEN];
 	struct peer *peer;
 
-	inet_ntop(AF_INET, &from, address, sizeof(address));
+	inet_ntop(AF_INET, &s->from, address, sizeof(address));
 	if (message->body_case != RAMSTER__MESSAGE__BODY_HELLO) {
 		snprintf(reason, sizeof(reason), "%s sent another message before Hello", address);
 		refuse(s, reason);
 		return;
 	}
-	peer = peer_check_hello(d, message->hello, from, reason);
+	peer = peer_check_hello(d, message->hello, s->control, reason);
 	if (peer && peer->node.number > d->self->number) {
 		snprintf(reason, sizeof(reason),
 			 "node %u connects to node %u, but the lower number connects to the higher",
@@ -92,17 +105,25 @@ static void on_message(void *ctx, const Ramster__Message *message)
 	forget(s);
 }
 
-static void on_ended(void *ctx, const char *why, bool malformed)
+static void on_ended(void *ctx, const char *why, enum control_end end)
 {
 	struct stranger *s = ctx;
-	struct in_addr from = control_remote(s->control);
 	char what[PEER_REASON_LEN], address[INET_ADDRSTRLEN];
 
-	if (malformed) {
+	inet_ntop(AF_INET, &s->from, address, sizeof(address));
+	switch (end) {
+	case CONTROL_MALFORMED:
 		s->listener->d->control_malformed++;
-		inet_ntop(AF_INET, &from, address, sizeof(address));
 		snprintf(what, sizeof(what), "%s sent %s (is that a ramsterd?)", address, why);
 		complain(s->listener, what);
+		break;
+	case CONTROL_UNPROVEN:
+		s->listener->d->control_refused++;
+		snprintf(what, sizeof(what), "%s: %.200s", address, why);
+		complain(s->listener, what);
+		break;
+	case CONTROL_LOST:
+		break;
 	}
 	control_close(s->control);
 	forget(s);
@@ -121,9 +142,56 @@ static const struct control_events events = {
 	.ended = on_ended,
 };
 
+static bool is_nodes_address(struct ramsterd *d, struct in_addr address)
+{
+	struct peer *peer;
+
+	for_each_peer(d, peer) if (ramsterd_address(&peer->node).sin_addr.s_addr == address.s_addr) return true;
+	return false;
+}
+
+/* The oldest from that address, if there are as many as there may be. */
+static struct stranger *one_too_many(struct listener *listener, struct in_addr from)
+{
+	struct stranger *oldest = NULL;
+	unsigned int count = 0;
+
+	for (struct stranger *s = listener->first; s; s = s->next) {
+		if (s->from.s_addr != from.s_addr)
+			continue;
+		if (!oldest)
+			oldest = s;
+		count++;
+	}
+	return count >= LISTENER_STRANGERS_OF_NODE ? oldest : NULL;
+}
+
+/* Whether the new one may stay. One from a node's address takes the place of an older one from there. */
+static bool admit(struct listener *listener, struct stranger *s)
+{
+	struct stranger *victim = s->outsider ? NULL : one_too_many(listener, s->from);
+
+	if (victim) {
+		log_limited(&strangers_limit, LOG_WARNING,
+			    "a control connection closed: more than %d of one node have not "
+			    "greeted",
+			    LISTENER_STRANGERS_OF_NODE);
+		control_close(victim->control);
+		forget(victim);
+	}
+	if (!s->outsider || listener->outsiders < LISTENER_STRANGERS)
+		return true;
+	log_limited(
+		&strangers_limit, LOG_WARNING,
+		"control connections closed: more than %d from elsewhere than the nodes' addresses have not greeted",
+		LISTENER_STRANGERS);
+	return false;
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct listener *listener = stream->data;
+	struct ramsterd *d = listener->d;
 	struct stranger *s;
 
 	if (status)
@@ -132,19 +200,25 @@ static void on_connection(uv_stream_t *stream, int status)
 	if (!s)
 		return;
 	s->listener = listener;
-	uv_timer_init(listener->d->loop, &s->timer);
-	s->timer.data = s;
-	listener->strangers++;
-	s->control = control_accept(&transport_tcp, stream, FRAME_LIMIT_PEER, &events, s);
-	if (s->control && listener->strangers <= LISTENER_STRANGERS) {
-		uv_timer_start(&s->timer, on_timer, LISTENER_HELLO_MS, 0);
+	s->control = control_accept(ramsterd_transport(d), stream, d->auth, FRAME_LIMIT_PEER, &events, s);
+	if (!s->control) {
+		free(s);
 		return;
 	}
-	if (s->control)
-		log_limited(&strangers_limit, LOG_WARNING, "control connections closed: more than %d have not greeted",
-			    LISTENER_STRANGERS);
-	control_close(s->control);
-	forget(s);
+	s->from = control_remote(s->control);
+	s->outsider = !is_nodes_address(d, s->from);
+	if (!admit(listener, s)) {
+		control_close(s->control);
+		free(s);
+		return;
+	}
+	s->link = listener->last;
+	*s->link = s;
+	listener->last = &s->next;
+	listener->outsiders += s->outsider;
+	uv_timer_init(d->loop, &s->timer);
+	s->timer.data = s;
+	uv_timer_start(&s->timer, on_timer, LISTENER_HELLO_MS, 0);
 }
 
 struct listener *listener_new(struct ramsterd *d)
@@ -156,11 +230,12 @@ struct listener *listener_new(struct ramsterd *d)
 	if (!listener)
 		return NULL;
 	listener->d = d;
+	listener->last = &listener->first;
 	uv_tcp_init(d->loop, &listener->tcp);
 	listener->tcp.data = listener;
 	ret = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
 	if (!ret)
-		ret = uv_listen((uv_stream_t *)&listener->tcp, 64, on_connection);
+		ret = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
 	if (!ret)
 		return listener;
 	log_err("cannot listen on %s:%u, as cluster.conf says of %s: %s", d->self->address, (unsigned int)d->self->port,
@@ -176,6 +251,11 @@ static void on_closed(uv_handle_t *handle)
 
 void listener_free(struct listener *listener)
 {
-	if (listener)
-		uv_close((uv_handle_t *)&listener->tcp, on_closed);
+	if (!listener)
+		return;
+	while (listener->first) {
+		control_close(listener->first->control);
+		forget(listener->first);
+	}
+	uv_close((uv_handle_t *)&listener->tcp, on_closed);
 }

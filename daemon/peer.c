@@ -101,15 +101,21 @@ static void __attribute__((format(printf, 2, 3))) down(struct peer *peer, const 
 
 static void begin_connecting(struct peer *peer)
 {
-	struct sockaddr_in from = ramsterd_address(peer->d->self), to = ramsterd_address(&peer->node);
+	const struct transport_target target = {
+		.from = ramsterd_address(peer->d->self),
+		.to = ramsterd_address(&peer->node),
+		.auth = peer->d->auth,
+		.node = peer->node.number,
+	};
 	int error;
 
-	peer->control = control_connect(&transport_tcp, peer->d->loop, &from, &to, &control_events, peer, &error);
+	peer->control =
+		control_connect(ramsterd_transport(peer->d), peer->d->loop, &target, &control_events, peer, &error);
 	if (peer->control)
 		transition(peer, PEER_CONNECTING, NULL);
 	else
 		down(peer, "cannot connect from %s to %s:%u: %s", peer->d->self->address, peer->node.address,
-		     ntohs(to.sin_port), uv_strerror(error));
+		     ntohs(target.to.sin_port), uv_strerror(error));
 }
 
 static void ping(struct peer *peer)
@@ -174,11 +180,11 @@ static void on_opened(void *ctx)
 		transition(peer, PEER_GREETING, NULL);
 }
 
-static void on_ended(void *ctx, const char *why, bool malformed)
+static void on_ended(void *ctx, const char *why, enum control_end end)
 {
 	struct peer *peer = ctx;
 
-	if (malformed) {
+	if (end == CONTROL_MALFORMED) {
 		peer->d->control_malformed++;
 		down(peer, "it sent %s", why);
 	} else {
@@ -186,11 +192,14 @@ static void on_ended(void *ctx, const char *why, bool malformed)
 	}
 }
 
-struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, struct in_addr from,
+struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, struct control *control,
 			      char reason[PEER_REASON_LEN])
 {
 	struct peer *peer = hello->node < R2NET_MAX_NODES ? d->peers[hello->node] : NULL;
+	struct in_addr from = control_remote(control);
+	const char *key = control_key(control);
 	char address[INET_ADDRSTRLEN];
+	int proven = control_node(control);
 
 	inet_ntop(AF_INET, &from, address, sizeof(address));
 	if (hello->protocol != CONTROL_PROTOCOL)
@@ -203,6 +212,11 @@ struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, s
 		snprintf(reason, PEER_REASON_LEN,
 			 "%s believes %s (%s) to be node %u, it is node %u: compare cluster.conf", address,
 			 d->self->name, d->self->address, hello->to, (unsigned int)d->self->number);
+	else if (proven >= 0 && hello->node != (unsigned int)proven)
+		snprintf(reason, PEER_REASON_LEN, "%s has proven to be node %d, but says to be node %u", address,
+			 proven, hello->node);
+	else if (key && !authkeys_find(&d->auth->keys, key))
+		snprintf(reason, PEER_REASON_LEN, "key %s of %s was retired just now", key, address);
 	else if (!peer)
 		snprintf(reason, PEER_REASON_LEN, "node %u at %s is not in the cluster.conf of %s", hello->node,
 			 address, d->self->name);
@@ -212,6 +226,14 @@ struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, s
 	else
 		return peer;
 	return NULL;
+}
+
+void peer_keys_changed(struct peer *peer)
+{
+	const char *key = peer->control ? control_key(peer->control) : NULL;
+
+	if (key && !authkeys_find(&peer->d->auth->keys, key))
+		down(peer, "key %s, by which it was connected, is retired", key);
 }
 
 static void take_offer(struct peer *peer, const struct offer *offer)
@@ -241,7 +263,7 @@ static void take_hello(struct peer *peer, const Ramster__Hello *hello)
 static void on_hello(struct peer *peer, const Ramster__Hello *hello)
 {
 	char reason[PEER_REASON_LEN];
-	struct peer *said = peer_check_hello(peer->d, hello, control_remote(peer->control), reason);
+	struct peer *said = peer_check_hello(peer->d, hello, peer->control, reason);
 
 	if (said != peer || peer->state != PEER_GREETING) {
 		peer->d->control_refused++;
@@ -279,7 +301,7 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		return;
 	}
 	if (peer->state != PEER_UP) {
-		on_ended(peer, "another message before Hello", true);
+		on_ended(peer, "another message before Hello", CONTROL_MALFORMED);
 		return;
 	}
 	switch (message->body_case) {
@@ -313,7 +335,7 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		wrong = "a message that is not for daemons";
 	}
 	if (wrong)
-		on_ended(peer, wrong, true);
+		on_ended(peer, wrong, CONTROL_MALFORMED);
 }
 
 static const struct control_events control_events = {

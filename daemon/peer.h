@@ -65,13 +65,16 @@ void peer_free(struct peer *peer);
 
 /**
  * peer_check_hello - whether a Hello is acceptable
- * @from: the address that it came from
+ * @control: what it came by
  * @reason: what is wrong with it, fit for Refuse and the log
  *
  * Returns the peer that said it, or NULL.
  */
-struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, struct in_addr from,
+struct peer *peer_check_hello(struct ramsterd *d, const Ramster__Hello *hello, struct control *control,
 			      char reason[PEER_REASON_LEN]);
+
+/* The cluster's keys were read again: a connection that was made with one of those that went is made anew. */
+void peer_keys_changed(struct peer *peer);
 
 /* Takes over a connection on which the peer's Hello was accepted; ours is still to be sent. */
 void peer_adopt(struct peer *peer, struct control *control, const Ramster__Hello *hello);

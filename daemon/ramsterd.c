@@ -81,6 +81,11 @@ struct sockaddr_in ramsterd_address(const struct conf_node *node)
 	return address;
 }
 
+const struct transport_ops *ramsterd_transport(const struct ramsterd *d)
+{
+	return d->auth ? &transport_tls : &transport_tcp;
+}
+
 void ramsterd_random(void *bytes, size_t len)
 {
 	if (getrandom(bytes, len, 0) == (ssize_t)len)
@@ -407,6 +412,22 @@ static int check(const char *path)
 	return ret ? EXIT_USAGE : EXIT_SUCCESS;
 }
 
+/* Returns 0, or the exit status, reported. */
+static int read_keys(struct ramsterd *d)
+{
+	char error[AUTHKEY_ERROR_LEN];
+
+	if (!conf_authenticates(d->conf)) {
+		log_warn("authkey = off: whoever reaches the control port is taken for the node that it says to be");
+		return 0;
+	}
+	d->auth = auth_new(d->conf, d->self->number, error);
+	if (d->auth)
+		return 0;
+	fprintf(stderr, "%s\n", error);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { .conf = CONF_PATH, .lender = SIDEDOOR_PATH, .socket = TOOL_PATH };
@@ -439,6 +460,12 @@ int main(int argc, char **argv)
 		free(d.loaded);
 		return EXIT_SUCCESS;
 	}
+	ret = read_keys(&d);
+	if (ret) {
+		free(d.conf);
+		free(d.loaded);
+		return ret;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	mkdir(RUN_DIR, 0755);
 	d.loop = uv_default_loop();
@@ -452,6 +479,7 @@ int main(int argc, char **argv)
 		log_info("ended; the module and the lender go on");
 	}
 	stop(&d);
+	auth_free(d.auth);
 	free(d.conf);
 	free(d.loaded);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;

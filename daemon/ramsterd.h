@@ -10,12 +10,14 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/auth.h"
 #include "daemon/conf.h"
 #include "daemon/giveback.h"
 #include "daemon/kernel.h"
 #include "daemon/number.h"
 #include "daemon/repatriate.h"
 #include "daemon/sidedoor.h"
+#include "daemon/transport.h"
 #include "daemon/watch.h"
 
 struct donor;
@@ -46,6 +48,7 @@ struct ramsterd {
 	const char *refused_setting; /* of @conf, that the module does not take; NULL: there is none */
 	struct sidedoor *door;
 	const struct membership_ops *membership;
+	struct auth *auth; /* what control connections have to prove; NULL: nothing (authkey = off) */
 	struct roll *roll; /* membership_corosync.c's own; NULL with another membership */
 	struct peer *peers[R2NET_MAX_NODES]; /* by node number; NULL: not in @conf, or the local node */
 	struct lend *lend; /* what this node lends */
@@ -77,6 +80,9 @@ void ramsterd_read_kernel(struct ramsterd *d);
 
 /* A node's control port as an address. */
 struct sockaddr_in ramsterd_address(const struct conf_node *node);
+
+/* What carries control connections. */
+const struct transport_ops *ramsterd_transport(const struct ramsterd *d);
 
 /* Fills a buffer with random bytes. */
 void ramsterd_random(void *bytes, size_t len);

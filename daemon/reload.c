@@ -141,6 +141,24 @@ int reload_set(struct ramsterd *d, char *const *assignments, size_t count, char 
 	return 0;
 }
 
+/* Reads the keys anew. Returns false, reported and with the old ones in force, if that fails. */
+static bool read_keys(struct ramsterd *d, const struct conf *conf)
+{
+	char error[AUTHKEY_ERROR_LEN];
+	struct peer *peer;
+
+	if (!d->auth)
+		return true;
+	if (authkeys_load(conf->authkey, &d->auth->keys, error)) {
+		log_err("%s; the configuration and the keys in force stay", error);
+		return false;
+	}
+	log_info("%s: key %s%s%s", conf->authkey, d->auth->keys.keys[0].id, d->auth->keys.len > 1 ? ", and still " : "",
+		 d->auth->keys.len > 1 ? d->auth->keys.keys[1].id : "");
+	for_each_peer(d, peer) peer_keys_changed(peer);
+	return true;
+}
+
 void reload(struct ramsterd *d, const char *path)
 {
 	char error[CONF_ERROR_LEN];
@@ -153,14 +171,14 @@ void reload(struct ramsterd *d, const char *path)
 		return;
 	}
 	if (strcmp(conf->cluster, d->conf->cluster) || strcmp(conf->membership, d->conf->membership) ||
-	    !same_node(self, d->self)) {
-		log_err("%s: the cluster's name, its membership or this node's name, number, address or port changed; "
-			"the configuration in force stays (restart ramsterd for that)",
+	    conf_authenticates(conf) != conf_authenticates(d->conf) || !same_node(self, d->self)) {
+		log_err("%s: the cluster's name, its membership, authkey from or to off, or this node's name, number, "
+			"address or port changed; the configuration in force stays (restart ramsterd for that)",
 			path);
 		free(conf);
 		return;
 	}
-	if (strands_pages(d, conf, path)) {
+	if (strands_pages(d, conf, path) || !read_keys(d, conf)) {
 		free(conf);
 		return;
 	}

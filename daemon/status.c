@@ -24,6 +24,7 @@ struct status {
 	Ramster__Counter counters[KERNEL_MAX_COUNTERS], *counter_pointers[KERNEL_MAX_COUNTERS];
 	Ramster__NodeStatus nodes[R2NET_MAX_NODES], *node_pointers[R2NET_MAX_NODES];
 	char *frontends[3];
+	char *keys[AUTHKEY_MAX];
 	char membership[PEER_REASON_LEN];
 	bool membership_good;
 	char reasons[R2NET_MAX_NODES][PEER_REASON_LEN]; /* by the order of nodes[] */
@@ -199,6 +200,14 @@ static void judge_unknown(struct status *s, const struct ramsterd *d)
 	}
 }
 
+static void gather_keys(struct status *s, struct ramsterd *d)
+{
+	s->message.authenticated = !!d->auth;
+	s->message.keys = s->keys;
+	for (unsigned int i = 0; d->auth && i < d->auth->keys.len; i++)
+		s->keys[s->message.n_keys++] = d->auth->keys.keys[i].id;
+}
+
 static void judge(struct status *s, struct ramsterd *d)
 {
 	uint64_t lost = kernel_view_counter(&d->view, "pages_lost");
@@ -289,6 +298,7 @@ struct status *status_gather(struct ramsterd *d)
 	s->message.control_malformed = d->control_malformed;
 	s->message.control_refused = d->control_refused;
 	s->message.evicting = d->evict;
+	gather_keys(s, d);
 	gather_module(s, d);
 	gather_lender(s, d);
 	gather_membership(s, d);

@@ -119,7 +119,7 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		drop(client);
 }
 
-static void on_ended(void *ctx, const char *why, bool malformed)
+static void on_ended(void *ctx, const char *why, enum control_end end)
 {
 	drop(ctx);
 }
@@ -145,7 +145,7 @@ static void on_connection(uv_stream_t *stream, int status)
 		client->next->link = &client->next;
 	tool->first = client;
 	tool->clients++;
-	client->control = control_accept(&transport_unix, stream, FRAME_LIMIT_PEER, &events, client);
+	client->control = control_accept(&transport_unix, stream, NULL, FRAME_LIMIT_PEER, &events, client);
 	if (!client->control || tool->clients > TOOL_CLIENTS)
 		drop(client);
 }

@@ -44,7 +44,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		return;
 	}
 	uv_read_stop(stream);
-	t->events->ended(t->ctx, len == UV_EOF ? "closed by the other side" : uv_strerror(len));
+	t->events->ended(t->ctx, len == UV_EOF ? "closed by the other side" : uv_strerror(len), TRANSPORT_LOST);
 }
 
 static void on_connect(uv_connect_t *request, int status)
@@ -56,7 +56,7 @@ static void on_connect(uv_connect_t *request, int status)
 	if (!status)
 		status = uv_read_start(&t->stream, give_buffer, on_read);
 	if (status)
-		t->events->ended(t->ctx, uv_strerror(status));
+		t->events->ended(t->ctx, uv_strerror(status), TRANSPORT_LOST);
 	else
 		t->events->opened(t->ctx);
 }
@@ -84,11 +84,11 @@ static struct transport *transport_new(const struct transport_events *events, vo
 	return t;
 }
 
-static struct transport *tcp_connect(uv_loop_t *loop, const struct sockaddr_in *from, const struct sockaddr_in *to,
+static struct transport *tcp_connect(uv_loop_t *loop, const struct transport_target *target,
 				     const struct transport_events *events, void *ctx, int *error)
 {
 	struct transport *t = transport_new(events, ctx);
-	struct sockaddr_in source = *from;
+	struct sockaddr_in source = target->from;
 
 	*error = -ENOMEM;
 	if (!t)
@@ -102,7 +102,7 @@ static struct transport *tcp_connect(uv_loop_t *loop, const struct sockaddr_in *
 	source.sin_port = 0;
 	*error = uv_tcp_bind(&t->tcp, (struct sockaddr *)&source, 0);
 	if (!*error)
-		*error = uv_tcp_connect(&t->connect, &t->tcp, (const struct sockaddr *)to, on_connect);
+		*error = uv_tcp_connect(&t->connect, &t->tcp, (const struct sockaddr *)&target->to, on_connect);
 	if (*error) {
 		transport_close(t);
 		return NULL;
@@ -122,7 +122,8 @@ static struct transport *take(uv_stream_t *listener, struct transport *t)
 	return t;
 }
 
-static struct transport *tcp_accept(uv_stream_t *listener, const struct transport_events *events, void *ctx)
+static struct transport *tcp_accept(uv_stream_t *listener, const struct auth *auth,
+				    const struct transport_events *events, void *ctx)
 {
 	struct transport *t = transport_new(events, ctx);
 
@@ -138,7 +139,8 @@ static struct transport *tcp_accept(uv_stream_t *listener, const struct transpor
 	return t;
 }
 
-static struct transport *unix_accept(uv_stream_t *listener, const struct transport_events *events, void *ctx)
+static struct transport *unix_accept(uv_stream_t *listener, const struct auth *auth,
+				     const struct transport_events *events, void *ctx)
 {
 	struct transport *t = transport_new(events, ctx);
 
@@ -207,6 +209,16 @@ static uid_t unix_user(struct transport *t)
 	return cred.uid;
 }
 
+static int no_node(struct transport *t)
+{
+	return -1;
+}
+
+static const char *no_key(struct transport *t)
+{
+	return NULL;
+}
+
 const struct transport_ops transport_tcp = {
 	.name = "tcp",
 	.connect = tcp_connect,
@@ -214,6 +226,8 @@ const struct transport_ops transport_tcp = {
 	.send = transport_send,
 	.remote = tcp_remote,
 	.user = tcp_user,
+	.node = no_node,
+	.key = no_key,
 	.close = transport_close,
 };
 
@@ -223,5 +237,7 @@ const struct transport_ops transport_unix = {
 	.send = transport_send,
 	.remote = unix_remote,
 	.user = unix_user,
+	.node = no_node,
+	.key = no_key,
 	.close = transport_close,
 };

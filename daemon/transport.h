@@ -14,36 +14,56 @@
 
 #define TRANSPORT_QUEUE_MAX (4U << 20) /* bytes that may wait to be sent: whoever reads slower is cut off */
 
+struct auth;
 struct transport;
+
+/* How a transport comes to its end. */
+enum transport_end {
+	TRANSPORT_LOST, /* failed, or closed by the other side */
+	TRANSPORT_UNPROVEN, /* the other side did not prove to be a node of the cluster */
+};
 
 /* transport_ops.close() may be called from any of them. */
 struct transport_events {
-	void (*opened)(void *ctx); /* of connect(): bytes can be sent now */
+	void (*opened)(void *ctx); /* of connect(): the other side has proven who it is, and bytes can be sent now */
 	void (*received)(void *ctx, const uint8_t *bytes, size_t len);
-	void (*ended)(void *ctx, const char *why); /* failed or closed by the other side; close() is still due */
+	void (*ended)(void *ctx, const char *why, enum transport_end end); /* close() is still due */
+};
+
+/* What a connection leads to. */
+struct transport_target {
+	struct sockaddr_in from; /* the port is ignored */
+	struct sockaddr_in to;
+	const struct auth *auth; /* what to prove; has to live as long as the transport. NULL: nothing */
+	unsigned int node; /* who has to be there, if something is to be proven */
 };
 
 struct transport_ops {
 	const char *name;
-	/*
-	 * Connects from one address (its port is ignored) to another. Returns NULL and sets *error to -errno if it
-	 * fails at once; later failures come as ended().
-	 */
-	struct transport *(*connect)(uv_loop_t *loop, const struct sockaddr_in *from, const struct sockaddr_in *to,
+	/* Returns NULL and sets *error to -errno if it fails at once; later failures come as ended(). */
+	struct transport *(*connect)(uv_loop_t *loop, const struct transport_target *target,
 				     const struct transport_events *events, void *ctx, int *error);
-	/* Takes the connection that waits at a listener, open; NULL if it cannot be had. */
-	struct transport *(*accept)(uv_stream_t *listener, const struct transport_events *events, void *ctx);
+	/*
+	 * Takes the connection that waits at a listener, open; NULL if it cannot be had. Nothing is received before the
+	 * other side has proven what @auth (as in transport_target) asks for.
+	 */
+	struct transport *(*accept)(uv_stream_t *listener, const struct auth *auth,
+				    const struct transport_events *events, void *ctx);
 	/* Sends a copy of the bytes. Returns 0, or -errno: the transport is useless then. */
 	int (*send)(struct transport *transport, const void *bytes, size_t len);
 	/* Who is at the other end, for messages; *address is set to its IPv4 address, or 0 if it has none. */
 	void (*remote)(struct transport *transport, struct in_addr *address);
 	/* The user at the other end, or (uid_t)-1 if that is not known. */
 	uid_t (*user)(struct transport *transport);
+	/* The node that the other end has proven to be, and the id of the key; -1 and NULL where nothing is proven. */
+	int (*node)(struct transport *transport);
+	const char *(*key)(struct transport *transport);
 	/* No event comes after this. What was sent is still delivered if the socket takes it at once. */
 	void (*close)(struct transport *transport);
 };
 
 extern const struct transport_ops transport_tcp;
+extern const struct transport_ops transport_tls; /* over TCP; transport_tls.c */
 extern const struct transport_ops transport_unix; /* accept() only */
 
 #endif

@@ -35,6 +35,7 @@ SWAPDEV_SETTINGS = "/sys/block/ramster0"
 LENDER_GROUP = "ramster-lender.slice"  # the control group in which the service unit starts the lender
 KEEPS = "keep_on_restart = on"
 COUNTERS = "/sys/kernel/ramster/counters"
+AUTHKEY = "ramster authkey 1\nkey " + "6c" * 32 + "\n"  # the same in every lab, and known to everybody
 LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for something there
 
 
@@ -193,6 +194,7 @@ class Cluster:
             if entry.is_file() and "." not in entry.name:
                 node.put(entry.path, f"/usr/local/bin/{entry.name}")
         node.write("/etc/ramster/cluster.conf", self.configs[node.name])
+        node.write("/etc/ramster/authkey", AUTHKEY, 0o400)
         if self.corosync.get(node.name):
             node.write("/etc/corosync/corosync.conf", self.corosync[node.name])
 

@@ -182,7 +182,7 @@ def test_a_node_that_does_not_fit(cluster):
     cluster.wait_up()
 
     restart(good.replace("name = lab\n", "name = other\n").replace("cluster = lab\n", "cluster = other\n"))
-    wait_reason(cluster, "n1", "n3", 'of "other"')
+    wait_reason(cluster, "n1", "n3", 'it is of another cluster than "lab"')
     cluster.wait_status(n3, lambda status: status["membership_state"] == "quorate, 1 of 3 nodes in the group")
     cluster.stop_daemon(n3, "ramsterd")
     n3.write("/etc/ramster/cluster.conf", good)

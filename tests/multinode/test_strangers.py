@@ -31,11 +31,12 @@ def of_another_cluster(text):
 # What each of them says, by its name: of two nodes the one with the lower number connects.
 CASES = {
     "another's number": (as_number_2, {
-        "n1": "10.77.0.1 believes n4 (10.77.0.4) to be node 4, it is node 2: compare cluster.conf",
+        "n1": "n4: not connected: it is not node 4: compare cluster.conf",
+        "n4": "10.77.0.1: it connects from node 1 to node 4, this is node 2: compare cluster.conf",
         "n3": "node 2 connects from 10.77.0.4, in the cluster.conf of n3 it is 10.77.0.2"}),
     "another cluster": (of_another_cluster, {
-        "n1": 'it refuses: 10.77.0.1 is of cluster "lab", n4 (10.77.0.4) of "other"',
-        "n4": 'control connection refused: 10.77.0.1 is of cluster "lab"'}),
+        "n1": 'n4: not connected: it is of another cluster than "lab": compare cluster.conf',
+        "n4": 'control connection refused: 10.77.0.1: its key is for cluster "lab", this is "other": compare'}),
 }
 
 

@@ -41,10 +41,11 @@ $(B)/tests/unit/test_giveback: $(addprefix $(B)/,tests/unit/test_giveback.o daem
 $(B)/tests/unit/test_revoke: $(addprefix $(B)/,tests/unit/test_revoke.o daemon/revoke.o)
 $(B)/tests/unit/test_release: $(addprefix $(B)/,tests/unit/test_release.o daemon/release.o)
 $(B)/tests/unit/test_print: $(addprefix $(B)/,tests/unit/test_print.o tools/ramster/print.o tools/ramster/client.o daemon/frame.o)
-$(B)/tests/unit/test_reload: $(addprefix $(B)/,tests/unit/test_reload.o daemon/reload.o daemon/conf.o daemon/conf_key.o)
+$(B)/tests/unit/test_reload: $(addprefix $(B)/,tests/unit/test_reload.o daemon/reload.o daemon/conf.o daemon/conf_key.o \
+	daemon/authkey.o)
 $(B)/tests/unit/test_repatriate: $(addprefix $(B)/,tests/unit/test_repatriate.o daemon/repatriate.o)
 $(dealing_tests): $(B)/proto/ramster.pb-c.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lprotobuf-c -lcmocka
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lprotobuf-c -lnettle -lcmocka
 
 # The end of a node's network device that the lab's switch is.
 UNIT_TESTS += $(B)/tests/unit/test_vhost

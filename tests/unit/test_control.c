@@ -4,6 +4,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -44,12 +45,12 @@ static void on_message(void *ctx, const Ramster__Message *message)
 	}
 }
 
-static void on_ended(void *ctx, const char *why, bool malformed)
+static void on_ended(void *ctx, const char *why, enum control_end end)
 {
 	struct fixture *f = ctx;
 
 	f->ended = true;
-	f->malformed = malformed;
+	f->malformed = end == CONTROL_MALFORMED;
 	control_close(f->control);
 	f->control = NULL;
 }
@@ -60,7 +61,7 @@ static void on_connection(uv_stream_t *stream, int status)
 {
 	struct fixture *f = stream->data;
 
-	f->control = control_accept(&transport_unix, stream, LIMIT, &events, f);
+	f->control = control_accept(&transport_unix, stream, NULL, LIMIT, &events, f);
 }
 
 /* Lets everything that waits be handled. */

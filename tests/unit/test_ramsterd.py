@@ -20,6 +20,9 @@ import time
 
 import pytest
 
+import tls
+from authkey import KEY, key_file
+
 BUILD = pathlib.Path(os.environ.get("RAMSTER_BUILD", pathlib.Path(__file__).parents[2] / "build"))
 PORT = 7700
 MIB = 1 << 20
@@ -103,9 +106,7 @@ class Owner:
 
     def __init__(self, cluster, donor, instance, name="demo", protocol=1, to=None):
         self.cluster, self.donor, self.instance = cluster, donor, instance
-        self.socket = socket.create_connection(
-            (cluster.address(donor), PORT), timeout=5, source_address=(cluster.address(0), 0)
-        )
+        self.socket = tls.connect((cluster.address(donor), PORT), cluster.address(0), "demo", 0, donor)
         self.buffer = b""
         hello = {1: protocol, 2: name.encode(), 3: 0, 4: donor if to is None else to, 5: Fixed(instance)}
         self.send({HELLO: hello})
@@ -200,17 +201,25 @@ class Cluster:
         self.path = path
         self.base = f"127.{os.getpid() >> 8 & 0x7F | 0x80}.{os.getpid() & 0xFF}"
         self.processes = {}
+        self.write_key(KEY)
         self.write_conf()
 
     def address(self, node):
         return f"{self.base}.{node + 1}"
 
-    def write_conf(self, nodes=3, name="demo", lend="64M", more="", first=0):
-        text = f"cluster:\n\tname = {name}\n{more}"
+    def write_key(self, *keys, file="authkey"):
+        path = self.path / file
+        path.unlink(missing_ok=True)
+        path.write_text(key_file(*keys))
+        path.chmod(0o400)
+
+    def write_conf(self, nodes=3, name="demo", lend="64M", more="", first=0, file="cluster.conf", authkey="authkey"):
+        authkey = authkey if authkey == "off" else self.path / authkey
+        text = f"cluster:\n\tname = {name}\n\tauthkey = {authkey}\n{more}"
         for i in range(first, nodes):
             text += f"node:\n\tname = n{i}\n\tnumber = {i}\n\taddress = {self.address(i)}\n\tport = {PORT}\n"
             text += f"\tcluster = {name}\n\tlend = {lend}\n"
-        (self.path / "cluster.conf").write_text(text)
+        (self.path / file).write_text(text)
 
     def start(self, name, *command):
         with open(self.path / f"{name}.log", "a", encoding="ascii") as log:
@@ -235,8 +244,8 @@ class Cluster:
         command += ["--socket", f"{self.path}/lender{i}", "--keep", "--group", group]
         self.start(f"l{i}", BUILD / "tests/programs/fdstore", *command)
 
-    def start_daemon(self, i):
-        conf, lender, tool = (f"{self.path}/{name}" for name in ("cluster.conf", f"lender{i}", f"tool{i}"))
+    def start_daemon(self, i, conf="cluster.conf"):
+        conf, lender, tool = (f"{self.path}/{name}" for name in (conf, f"lender{i}", f"tool{i}"))
         self.start(
             f"d{i}", BUILD / "ramsterd", "-c", conf, "--node", f"n{i}", "--lender", lender, "--socket", tool, "--debug"
         )
@@ -516,7 +525,7 @@ def test_refused_by_address(two):
     two.base, real = two.base.rsplit(".", 1)[0] + ".1", two.base
     source = two.address(0)
     two.base = real
-    s = socket.create_connection((two.address(1), PORT), timeout=5, source_address=(source, 0))
+    s = tls.connect((two.address(1), PORT), source, "demo", 0, 1)
     hello = pack({HELLO: {1: 1, 2: b"demo", 3: 0, 4: 1, 5: Fixed(3)}})
     s.sendall(struct.pack(">I", len(hello)) + hello)
     assert b"connects from" in s.recv(1000)
@@ -524,9 +533,8 @@ def test_refused_by_address(two):
 
 @pytest.mark.parametrize("garbage", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\2ab"])
 def test_malformed(two, garbage):
-    with socket.create_connection((two.address(1), PORT), timeout=5) as s:
+    with tls.connect((two.address(1), PORT), two.address(0), "demo", 0, 1) as s:
         s.sendall(garbage)
-        s.settimeout(5)
         assert s.recv(1) == b""
     assert two.status(1)["control_malformed"] == 1
     owner = Owner(two, 1, instance=11)

@@ -111,6 +111,17 @@ static void print_lender(FILE *out, const Ramster__LenderStatus *l)
 	fputc('\n', out);
 }
 
+static void print_control(FILE *out, const Ramster__Status *s)
+{
+	fprintf(out, "control          %s", s->authenticated ? "authenticated with key " : "not authenticated");
+	for (size_t i = 0; i < s->n_keys; i++)
+		fprintf(out, "%s%s", i ? ", or still " : "", s->keys[i]);
+	if (s->control_malformed || s->control_refused)
+		fprintf(out, "; %" PRIu64 " connections refused, %" PRIu64 " ended by a malformed message",
+			s->control_refused, s->control_malformed);
+	fputc('\n', out);
+}
+
 void print_details(FILE *out, const Ramster__Status *s)
 {
 	char a[PRINT_AMOUNT_LEN];
@@ -129,10 +140,7 @@ void print_details(FILE *out, const Ramster__Status *s)
 	print_lender(out, s->lender);
 	if (s->need)
 		fprintf(out, "wanted           %s more of peers' memory\n", print_bytes(a, s->need));
-	if (s->control_malformed || s->control_refused)
-		fprintf(out,
-			"control          %" PRIu64 " connections refused, %" PRIu64 " ended by a malformed message\n",
-			s->control_refused, s->control_malformed);
+	print_control(out, s);
 	if (s->module) {
 		print_where(out, s);
 		print_traffic(out, s);
