@@ -12,19 +12,25 @@
 #include <unistd.h>
 
 #include "daemon/dataconn.h"
+#include "daemon/proof.h"
 
-struct hello_frame {
+/* What comes from the lender: first a CHALLENGE, or an ANSWER that refuses, and then an ANSWER. */
+struct incoming {
 	struct r2net_hdr hdr;
-	struct r2net_hello hello;
+	union {
+		struct r2net_challenge challenge;
+		struct {
+			struct r2net_result result;
+			struct r2net_welcome welcome; /* if the result is R2NET_OK */
+		};
+	};
 };
 
-struct welcome_frame {
-	struct r2net_hdr hdr;
-	struct r2net_result result;
-	struct r2net_welcome welcome;
-};
-
-#define REFUSAL_LEN offsetof(struct welcome_frame, welcome)
+#define HEADER_LEN sizeof(struct r2net_hdr)
+#define CHALLENGE_LEN (HEADER_LEN + sizeof(struct r2net_challenge))
+#define REFUSAL_LEN (HEADER_LEN + sizeof(struct r2net_result))
+#define ANSWER_LEN (REFUSAL_LEN + sizeof(struct r2net_welcome))
+_Static_assert(sizeof(struct incoming) == ANSWER_LEN, "no padding");
 
 struct dataconn {
 	uv_poll_t poll;
@@ -34,9 +40,11 @@ struct dataconn {
 	int failed; /* at once, told by the timer */
 	dataconn_done_fn done;
 	void *ctx;
-	struct hello_frame hello;
-	struct welcome_frame welcome;
-	size_t got; /* bytes of it */
+	uint8_t token[R2NET_TOKEN_LEN];
+	struct proof_said said;
+	bool challenged; /* CHALLENGE was answered */
+	struct incoming in;
+	size_t got, want; /* bytes of @in */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -64,37 +72,68 @@ static void finish(struct dataconn *conn, int error, const char *why)
 			close(conn->fd);
 	} else {
 		result.fd = conn->fd;
-		result.window = le16_to_cpu(conn->welcome.welcome.window);
-		result.lender_instance = le64_to_cpu(conn->welcome.welcome.lender_instance);
+		result.window = le16_to_cpu(conn->in.welcome.window);
+		result.lender_instance = le64_to_cpu(conn->in.welcome.lender_instance);
 	}
+	explicit_bzero(conn->token, sizeof(conn->token));
 	conn->done(conn->ctx, &result);
 }
 
-static void judge(struct dataconn *conn)
+static __le64 tag(const struct dataconn *conn)
 {
-	const struct r2net_welcome *welcome = &conn->welcome.welcome;
-	uint32_t window = le16_to_cpu(welcome->window);
+	return cpu_to_le64(le32_to_cpu(conn->said.hello.conn));
+}
 
-	if (le16_to_cpu(welcome->version) != R2NET_VERSION || welcome->features || !welcome->lender_instance ||
-	    !window || window > le16_to_cpu(conn->hello.hello.window))
+/* Sends a frame of the opening. Returns 0, or errno. */
+static int put(struct dataconn *conn, enum r2net_type type, const void *payload, size_t len)
+{
+	struct {
+		struct r2net_hdr hdr;
+		uint8_t payload[sizeof(struct r2net_hello)];
+	} frame = {
+		.hdr = { .magic = cpu_to_le32(R2NET_MAGIC),
+			 .version = R2NET_VERSION,
+			 .type = type,
+			 .length = cpu_to_le32(len),
+			 .tag = tag(conn) },
+	};
+
+	memcpy(frame.payload, payload, len);
+	len += sizeof(frame.hdr);
+	return send(conn->fd, &frame, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : errno;
+}
+
+/* The lender's proof comes before anything that it says is believed. */
+static void judge_welcome(struct dataconn *conn)
+{
+	const struct r2net_welcome *welcome = &conn->in.welcome;
+	uint32_t window = le16_to_cpu(welcome->window);
+	uint8_t proof[R2NET_PROOF_LEN];
+
+	proof_of_lender(conn->token, &conn->said, welcome, proof);
+	if (!proof_equal(proof, welcome->proof))
+		finish(conn, -EPROTO, "what answers there does not prove to be the lender");
+	else if (le16_to_cpu(welcome->version) != R2NET_VERSION || welcome->features || !welcome->lender_instance ||
+		 !window || window > le16_to_cpu(conn->said.hello.window))
 		finish(conn, -EPROTO, "the lender's welcome is not acceptable");
 	else
 		finish(conn, 0, NULL);
 }
 
-/* The header and the result have arrived: the end, unless the welcome is to follow. */
+/* Header and result of an ANSWER have arrived: the end, unless the welcome is to follow. */
 static void judge_result(struct dataconn *conn)
 {
-	const __u32 expect = sizeof(struct r2net_welcome);
-	const struct r2net_hdr *hdr = &conn->welcome.hdr;
+	const __u32 welcome = sizeof(struct r2net_welcome);
+	uint32_t status = le32_to_cpu(conn->in.result.status);
 
-	if (!r2net_answer_valid(hdr) || hdr->tag != conn->hello.hdr.tag ||
-	    !r2net_results_valid(hdr, &conn->welcome.result, &expect, 1)) {
+	if (!r2net_results_valid(&conn->in.hdr, &conn->in.result, &welcome, 1) ||
+	    (status == R2NET_OK && !conn->challenged)) {
 		finish(conn, -EPROTO, "what answers there is no lender");
 		return;
 	}
-	switch (le32_to_cpu(conn->welcome.result.status)) {
+	switch (status) {
 	case R2NET_OK:
+		conn->want = ANSWER_LEN;
 		return;
 	case R2NET_EPERM:
 		finish(conn, -EPERM, "the lender does not know the token");
@@ -108,13 +147,39 @@ static void judge_result(struct dataconn *conn)
 	}
 }
 
+static void judge_header(struct dataconn *conn)
+{
+	const struct r2net_hdr *hdr = &conn->in.hdr;
+
+	if (hdr->tag == tag(conn) && !conn->challenged && r2net_opening_valid(hdr, R2NET_CHALLENGE))
+		conn->want = CHALLENGE_LEN;
+	else if (hdr->tag == tag(conn) && r2net_answer_valid(hdr))
+		conn->want = REFUSAL_LEN;
+	else
+		finish(conn, -EPROTO, "what answers there is no lender");
+}
+
+static void prove(struct dataconn *conn)
+{
+	struct r2net_proof proof = { 0 };
+	int err;
+
+	conn->said.challenge = conn->in.challenge;
+	conn->challenged = true;
+	conn->got = 0;
+	conn->want = HEADER_LEN;
+	proof_of_owner(conn->token, &conn->said, proof.proof);
+	err = put(conn, R2NET_PROOF, &proof, sizeof(proof));
+	if (err)
+		finish(conn, -err, strerror(err));
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct dataconn *conn = poll->data;
-	size_t want = conn->got < REFUSAL_LEN ? REFUSAL_LEN : sizeof(conn->welcome);
 	ssize_t len;
 
-	len = recv(conn->fd, (char *)&conn->welcome + conn->got, want - conn->got, MSG_DONTWAIT);
+	len = recv(conn->fd, (char *)&conn->in + conn->got, conn->want - conn->got, MSG_DONTWAIT);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (len <= 0) {
@@ -124,10 +189,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	conn->got += len;
-	if (conn->got == REFUSAL_LEN)
+	if (conn->got < conn->want)
+		return;
+	if (conn->got == HEADER_LEN)
+		judge_header(conn);
+	else if (conn->got == REFUSAL_LEN)
 		judge_result(conn);
-	else if (conn->got == sizeof(conn->welcome))
-		judge(conn);
+	else if (conn->got == ANSWER_LEN)
+		judge_welcome(conn);
+	else
+		prove(conn);
 }
 
 static void on_connected(uv_poll_t *poll, int status, int events)
@@ -137,8 +208,8 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 	int err = 0;
 
 	getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	if (!err && send(conn->fd, &conn->hello, sizeof(conn->hello), MSG_NOSIGNAL) != sizeof(conn->hello))
-		err = errno;
+	if (!err)
+		err = put(conn, R2NET_HELLO, &conn->said.hello, sizeof(conn->said.hello));
 	if (!err)
 		err = -uv_poll_start(poll, UV_READABLE, on_readable);
 	if (err)
@@ -179,7 +250,7 @@ static int dial(struct dataconn *conn, uv_loop_t *loop, const struct sockaddr_in
 }
 
 struct dataconn *dataconn_open(uv_loop_t *loop, const struct sockaddr_in *from, const struct sockaddr_in *to,
-			       const struct r2net_hello *hello, dataconn_done_fn done, void *ctx)
+			       const struct r2net_hello *hello, const uint8_t *token, dataconn_done_fn done, void *ctx)
 {
 	struct dataconn *conn = calloc(1, sizeof(*conn));
 
@@ -187,14 +258,9 @@ struct dataconn *dataconn_open(uv_loop_t *loop, const struct sockaddr_in *from, 
 		return NULL;
 	conn->done = done;
 	conn->ctx = ctx;
-	conn->hello.hello = *hello;
-	conn->hello.hdr = (struct r2net_hdr){
-		.magic = cpu_to_le32(R2NET_MAGIC),
-		.version = R2NET_VERSION,
-		.type = R2NET_HELLO,
-		.length = cpu_to_le32(sizeof(*hello)),
-		.tag = cpu_to_le64(le32_to_cpu(hello->conn)),
-	};
+	conn->said.hello = *hello;
+	memcpy(conn->token, token, sizeof(conn->token));
+	conn->want = HEADER_LEN;
 	uv_timer_init(loop, &conn->timer);
 	conn->timer.data = conn;
 	conn->handles = 1;
@@ -207,6 +273,7 @@ void dataconn_abandon(struct dataconn *conn)
 {
 	if (!conn)
 		return;
+	explicit_bzero(conn->token, sizeof(conn->token));
 	close_handles(conn);
 	if (conn->fd >= 0)
 		close(conn->fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dataconn - the opening of one data connection: connects to a lender and says HELLO (proto/r2net.h), so that the socket
- * can be handed to the module. All calls and callbacks are on the loop's thread.
+ * dataconn - the opening of one data connection: connects to a lender, and both prove to each other that they have the
+ * token (proto/r2net.h), so that the socket can be handed to the module. All calls and callbacks are on the loop's thread.
  */
 #ifndef _RAMSTER_DATACONN_H
 #define _RAMSTER_DATACONN_H
@@ -29,13 +29,14 @@ typedef void (*dataconn_done_fn)(void *ctx, const struct dataconn_result *result
 /**
  * dataconn_open - begin
  * @from: local address to connect from; its port is ignored
- * @hello: what to say
+ * @hello: what to say, with a nonce that was never used before
+ * @token: R2NET_TOKEN_LEN bytes
  * @done: called exactly once, never from within this call, unless dataconn_abandon() comes first; the dataconn is gone
  *
  * Returns NULL if memory is short.
  */
 struct dataconn *dataconn_open(uv_loop_t *loop, const struct sockaddr_in *from, const struct sockaddr_in *to,
-			       const struct r2net_hello *hello, dataconn_done_fn done, void *ctx);
+			       const struct r2net_hello *hello, const uint8_t *token, dataconn_done_fn done, void *ctx);
 
 /* Forgets it; @done is not called. NULL is fine. */
 void dataconn_abandon(struct dataconn *conn);

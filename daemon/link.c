@@ -112,9 +112,9 @@ static void open_next(struct peer *peer)
 		.role = cpu_to_le16(link->role),
 		.window = cpu_to_le16(d->conf->window),
 	};
-	memcpy(hello.token, link->token, sizeof(hello.token));
+	ramsterd_random(hello.nonce, sizeof(hello.nonce));
 	to.sin_port = htons(link->port);
-	link->opening = dataconn_open(d->loop, &from, &to, &hello, on_done, peer);
+	link->opening = dataconn_open(d->loop, &from, &to, &hello, link->token, on_done, peer);
 	if (!link->opening)
 		backoff(peer);
 }

@@ -7,7 +7,8 @@
  * the wire is in this file. Whoever receives a frame validates it fully with the functions below before acting on any
  * of it; a malformed frame ends the connection, never the host.
  *
- * A connection opens with HELLO (sent by the owner's ramsterd) and its ANSWER, and has one of two roles from then on:
+ * A connection opens with HELLO (sent by the owner's ramsterd), the lender's CHALLENGE, the owner's PROOF and the
+ * lender's ANSWER with a proof of its own, before anything else is acted upon. Then it has one of two roles:
  *   R2NET_ROLE_DATA     WRITE and READ
  *   R2NET_ROLE_CONTROL  PING and FENCE; the lender serves it without ever touching extent memory
  */
@@ -31,7 +32,7 @@
 #endif
 
 #define R2NET_MAGIC 0x316e3272 /* "r2n1" */
-#define R2NET_VERSION 1
+#define R2NET_VERSION 2
 
 #define R2NET_MAX_NODES 255 /* node numbers are 0 ... 254 */
 #define R2NET_MAX_ITEMS 64 /* items in one WRITE or READ */
@@ -39,6 +40,8 @@
 #define R2NET_MAX_WINDOW 64 /* requests in flight on one connection */
 #define R2NET_MAX_CONNS 16 /* connections of one owner to one lender, both roles together */
 #define R2NET_TOKEN_LEN 32
+#define R2NET_NONCE_LEN 32
+#define R2NET_PROOF_LEN 32
 
 #define R2NET_EXTENT_MIN (2U << 20) /* bytes; extents are multiples of this */
 #define R2NET_EXTENT_DEFAULT (4U << 20)
@@ -51,6 +54,8 @@ enum r2net_type {
 	R2NET_ANSWER = 4,
 	R2NET_FENCE = 5,
 	R2NET_PING = 6,
+	R2NET_CHALLENGE = 7,
+	R2NET_PROOF = 8,
 };
 
 enum r2net_role {
@@ -64,7 +69,7 @@ enum r2net_status {
 	R2NET_ESTALE = 1, /* no such lease of this owner: unknown extent, other owner, or another generation */
 	R2NET_ERANGE = 2, /* offset + length is past the extent's end */
 	R2NET_EINVAL = 3, /* HELLO: version, role, number or window not acceptable; FENCE: a connection not its own */
-	R2NET_EPERM = 4, /* HELLO: token not valid for this owner and instance */
+	R2NET_EPERM = 4, /* HELLO: the proof is none of the token of this owner and instance */
 	R2NET_EAGAIN = 5, /* HELLO: too many connections */
 };
 
@@ -95,29 +100,42 @@ struct r2net_result {
 };
 r2net_static_assert(sizeof(struct r2net_result) == 8);
 
-/* Payload of HELLO. */
+/* Payload of HELLO. It may be answered by CHALLENGE, or by an ANSWER that is not R2NET_OK. */
 struct r2net_hello {
 	__le16 version_min; /* versions that the owner speaks */
 	__le16 version_max;
-	__le32 features; /* bits that the owner would like; none is defined in version 1 */
+	__le32 features; /* bits that the owner would like; none is defined in version 2 */
 	__le32 owner; /* node number */
 	__le32 donor; /* node number that the owner believes to reach */
 	__le64 owner_instance; /* of the owner's module: never 0, new at each load */
 	__le32 conn; /* this connection's number, never used before by this owner's instance; FENCE names it */
 	__le16 role; /* enum r2net_role */
 	__le16 window; /* requests in flight that the owner would like, 1 ... R2NET_MAX_WINDOW */
-	__u8 token[R2NET_TOKEN_LEN]; /* from the lease */
+	__u8 nonce[R2NET_NONCE_LEN]; /* random, new for each HELLO */
 };
 r2net_static_assert(sizeof(struct r2net_hello) == 64);
 
-/* Payload of the ANSWER to HELLO, after its one result (whose length is sizeof(this) if R2NET_OK). */
+/* Payload of CHALLENGE, which has HELLO's tag. */
+struct r2net_challenge {
+	__u8 nonce[R2NET_NONCE_LEN]; /* random, new for each CHALLENGE */
+};
+r2net_static_assert(sizeof(struct r2net_challenge) == 32);
+
+/* Payload of PROOF, which has HELLO's tag. Proofs are made with the token from the lease: daemon/proof.h. */
+struct r2net_proof {
+	__u8 proof[R2NET_PROOF_LEN]; /* the owner's */
+};
+r2net_static_assert(sizeof(struct r2net_proof) == 32);
+
+/* Payload of the ANSWER to PROOF, after its one result (whose length is sizeof(this) if R2NET_OK). */
 struct r2net_welcome {
 	__le16 version; /* the one to use from here on */
 	__le16 window; /* requests in flight that the lender takes */
 	__le32 features; /* those asked for that the lender has too */
 	__le64 lender_instance; /* never 0; new at each start of the lender, but for one that goes on (keep_on_restart) */
+	__u8 proof[R2NET_PROOF_LEN]; /* the lender's */
 };
-r2net_static_assert(sizeof(struct r2net_welcome) == 16);
+r2net_static_assert(sizeof(struct r2net_welcome) == 48);
 
 /*
  * Payload of FENCE: names a data connection of the same owner instance. It is answered R2NET_OK once that connection is
@@ -133,6 +151,23 @@ r2net_static_assert(sizeof(struct r2net_fence) == 8);
 #define R2NET_MIN_DATA_FRAME (sizeof(struct r2net_hdr) + sizeof(struct r2net_item))
 /* The largest hdr.length of any frame. */
 #define R2NET_MAX_LENGTH (R2NET_MAX_ITEMS * (sizeof(struct r2net_item) + R2NET_MAX_ITEM_LEN))
+
+/**
+ * r2net_opening_valid - whether a header may be that of a frame of a connection's opening
+ * @hdr: as received
+ * @type: the one that is due: R2NET_HELLO, R2NET_CHALLENGE or R2NET_PROOF
+ *
+ * Never sleeps, takes no lock.
+ */
+static inline int r2net_opening_valid(const struct r2net_hdr *hdr, enum r2net_type type)
+{
+	__u32 length = type == R2NET_HELLO	 ? sizeof(struct r2net_hello)
+		       : type == R2NET_CHALLENGE ? sizeof(struct r2net_challenge)
+						 : sizeof(struct r2net_proof);
+
+	return hdr->magic == cpu_to_le32(R2NET_MAGIC) && hdr->version == R2NET_VERSION && !hdr->reserved &&
+	       hdr->type == type && !hdr->items && hdr->length == cpu_to_le32(length);
+}
 
 /**
  * r2net_request_valid - whether a header may open a request of the given role
@@ -151,7 +186,7 @@ static inline int r2net_request_valid(const struct r2net_hdr *hdr, unsigned int 
 		return 0;
 	switch (hdr->type) {
 	case R2NET_HELLO:
-		return role == 0 && items == 0 && length == sizeof(struct r2net_hello);
+		return role == 0 && r2net_opening_valid(hdr, R2NET_HELLO);
 	case R2NET_WRITE:
 		return role == R2NET_ROLE_DATA && items >= 1 && items <= R2NET_MAX_ITEMS && length >= table + items &&
 		       length <= table + items * R2NET_MAX_ITEM_LEN;

@@ -14,6 +14,7 @@
 #include "daemon/lender/connection.h"
 #include "daemon/lender/control.h"
 #include "daemon/lender/data.h"
+#include "daemon/lender/extent.h"
 #include "daemon/lender/hello.h"
 #include "daemon/lender/memory.h"
 #include "daemon/lender/owner.h"
@@ -56,7 +57,6 @@ static void set_options(int fd)
 {
 	int on = 1;
 
-	set_timeout(fd, SO_RCVTIMEO, CONNECTION_HELLO_MS);
 	set_timeout(fd, SO_SNDTIMEO, CONNECTION_FRAME_MS);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	set_tcp(fd, TCP_NODELAY, 1);
@@ -78,6 +78,16 @@ size_t connection_begin(struct connection *conn, void *buffer, size_t length)
 bool connection_receive(struct connection *conn, void *buffer, size_t length)
 {
 	return recv(conn->fd, buffer, length, MSG_WAITALL) == (ssize_t)length;
+}
+
+bool connection_receive_until(struct connection *conn, void *buffer, size_t length, uint64_t deadline_ms)
+{
+	uint64_t now = monotonic_ms();
+
+	if (now >= deadline_ms)
+		return false;
+	set_timeout(conn->fd, SO_RCVTIMEO, deadline_ms - now);
+	return connection_receive(conn, buffer, length);
 }
 
 bool connection_send(struct connection *conn, struct iovec *iov, unsigned int count)

@@ -18,7 +18,7 @@
 #include "proto/r2net.h"
 
 #define CONNECTION_MAX_PENDING 64 /* sockets that have not said HELLO yet; more are closed at once */
-#define CONNECTION_HELLO_MS 5000 /* for a whole HELLO */
+#define CONNECTION_HELLO_MS 5000 /* for the whole opening, from HELLO to PROOF */
 #define CONNECTION_FRAME_MS 30000 /* for the rest of a frame that has begun, and for sending an answer */
 
 struct connection {
@@ -58,6 +58,12 @@ size_t connection_begin(struct connection *conn, void *buffer, size_t length);
  * Returns false if the peer ended or CONNECTION_FRAME_MS passed first.
  */
 bool connection_receive(struct connection *conn, void *buffer, size_t length);
+
+/**
+ * connection_receive_until - the same, by a time
+ * @deadline_ms: of monotonic_ms()
+ */
+bool connection_receive_until(struct connection *conn, void *buffer, size_t length, uint64_t deadline_ms);
 
 /**
  * connection_send - a whole answer, in one call

@@ -8,8 +8,8 @@
 #include "daemon/lender/connection.h"
 
 /**
- * hello_exchange - read HELLO, join the owner, answer
- * @conn: with fd, peer and a wake of -1; its socket's receive timeout is CONNECTION_HELLO_MS
+ * hello_exchange - read HELLO, have the owner prove itself, join it, answer
+ * @conn: with fd, peer and a wake of -1
  *
  * Returns true if the connection has joined; then the caller must owner_leave(). Else it was counted and reported.
  * Either way the caller closes fd, and wake unless it is -1.

@@ -1,34 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ramster-lender and its tests.
 
-lender_sources := $(wildcard daemon/lender/*.c) daemon/cgroup.c daemon/log.c
+lender_sources := $(wildcard daemon/lender/*.c) daemon/cgroup.c daemon/log.c daemon/proof.c
 lender_objects := $(patsubst %.c,$(B)/%.o,$(lender_sources))
 
 PROGRAMS += $(B)/ramster-lender
 $(B)/ramster-lender: $(lender_objects)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -lnettle -pthread
 
-lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door)
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth)
 UNIT_TESTS += $(lender_tests)
 $(B)/tests/unit/test_lender_extent: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 $(B)/tests/unit/test_lender_table: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 # The others run the lender as a process, found in the build directory above them.
-$(filter-out %_extent %_table,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
+$(filter-out %_extent %_table,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
+	| $(B)/ramster-lender
 $(B)/tests/unit/test_lender_keep: $(addprefix $(B)/,tests/programs/fds.o daemon/lender/table.o)
 $(lender_tests): %: %.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lnettle -pthread
 
 BENCHES += $(B)/tests/bench/lender_rtt
-$(B)/tests/bench/lender_rtt: $(B)/tests/bench/lender_rtt.o $(B)/tests/unit/wire_client.o | $(B)/ramster-lender
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+$(B)/tests/bench/lender_rtt: $(B)/tests/bench/lender_rtt.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o | $(B)/ramster-lender
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lnettle -pthread
 
 # The fuzzer needs clang and builds its objects apart. "make fuzz-lender" runs it for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 60
 fuzz_lender := $(B)/tests/fuzz/fuzz_lender
-$(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c,$(lender_sources)) $(wildcard daemon/lender/*.h daemon/log.h proto/*.h)
+$(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c daemon/lender/nonce.c,$(lender_sources)) \
+	$(wildcard daemon/lender/*.h daemon/log.h daemon/proof.h proto/*.h)
 	@mkdir -p $(@D)
 	clang $(CSTD) $(WARN) $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $(filter %.c,$^) -lsystemd -pthread
+		-o $@ $(filter %.c,$^) -lsystemd -lnettle -pthread
 
 .PHONY: fuzz-lender
 fuzz-lender: $(fuzz_lender)

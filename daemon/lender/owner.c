@@ -71,17 +71,6 @@ static bool number_use(struct numbers *numbers, uint32_t number)
 	return true;
 }
 
-/* Whether two tokens are the same, in a time that does not tell where they differ. */
-static bool token_equal(const uint8_t *a, const uint8_t *b)
-{
-	volatile uint8_t differ = 0;
-	unsigned int i;
-
-	for (i = 0; i < R2NET_TOKEN_LEN; i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
-}
-
 /* Under the owner's lock. */
 static void shut(struct connection *conn)
 {
@@ -138,13 +127,16 @@ void owner_expel(uint32_t owner, uint64_t instance)
 	pthread_mutex_unlock(&own->lock);
 }
 
-enum r2net_status owner_join(struct connection *conn, const uint8_t *token)
+enum r2net_status owner_join(struct connection *conn, const struct proof_said *said, const struct r2net_proof *proof,
+			     struct r2net_welcome *welcome)
 {
 	struct owner *own = &owners[conn->owner];
 	enum r2net_status status = R2NET_OK;
+	uint8_t expected[R2NET_PROOF_LEN];
 
 	pthread_mutex_lock(&own->lock);
-	if (!own->admitted || own->instance != conn->instance || !token_equal(own->token, token)) {
+	proof_of_owner(own->token, said, expected);
+	if (!proof_equal(expected, proof->proof) || !own->admitted || own->instance != conn->instance) {
 		status = R2NET_EPERM;
 	} else if (own->count >= R2NET_MAX_CONNS) {
 		status = R2NET_EAGAIN;
@@ -155,6 +147,7 @@ enum r2net_status owner_join(struct connection *conn, const uint8_t *token)
 		own->connections = conn;
 		own->count++;
 		count_add(connections, 1);
+		proof_of_lender(own->token, said, welcome, welcome->proof);
 	}
 	pthread_mutex_unlock(&own->lock);
 	return status;

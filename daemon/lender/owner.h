@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/lender/connection.h"
+#include "daemon/proof.h"
 
 struct table;
 
@@ -36,14 +37,16 @@ void owner_admit(uint32_t owner, uint64_t instance, const uint8_t *token);
 void owner_expel(uint32_t owner, uint64_t instance);
 
 /**
- * owner_join - add a connection whose HELLO was read
+ * owner_join - add a connection if it has proven to have the owner's token
  * @conn: owner, instance, number and role are set
- * @token: as received, R2NET_TOKEN_LEN bytes
+ * @proof: as received
+ * @welcome: gets our own proof if R2NET_OK; all else in it is set
  *
  * Returns R2NET_OK, then the caller must owner_leave(); R2NET_EPERM: not this token or instance; R2NET_EINVAL: the
  * number was used or fenced before; R2NET_EAGAIN: too many connections.
  */
-enum r2net_status owner_join(struct connection *conn, const uint8_t *token);
+enum r2net_status owner_join(struct connection *conn, const struct proof_said *said, const struct r2net_proof *proof,
+			     struct r2net_welcome *welcome);
 
 /**
  * owner_leave - take a connection out, before its socket is closed; it must hold no pins

@@ -2,11 +2,13 @@
 /*
  * fuzz_lender - libFuzzer target: a whole connection of the data wire, from HELLO on, through the lender's real code.
  *
- * Input: one byte of flags; bytes that are XORed onto a good HELLO (zeroes leave it good); then what the owner sends.
+ * Input: one byte of flags; bytes that are XORed onto a good HELLO and PROOF (zeroes leave them good); then what the
+ * owner sends. The nonce of CHALLENGE is always the same, so that the PROOF can be there before it.
  * With FLAG_REPAIR that is first made into frames that are mostly valid, so that the fuzzer gets past the header's
  * checks. Whatever was sent, no pin may be left, and nothing beside the owner's own extents may have been touched: what
  * lies there is poisoned for AddressSanitizer, which looks at every buffer that the sockets fill or send.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +21,11 @@
 #include "daemon/lender/data.h"
 #include "daemon/lender/extent.h"
 #include "daemon/lender/hello.h"
+#include "daemon/lender/nonce.h"
 #include "daemon/lender/owner.h"
 #include "daemon/lender/self.h"
 #include "daemon/log.h"
+#include "daemon/proof.h"
 
 #define FLAG_CONTROL 1
 #define FLAG_REPAIR 2
@@ -34,9 +38,11 @@
 #define MAX_INPUT (1U << 16)
 #define SOCKET_BUFFER (16 << 20)
 
-struct hello_frame {
+struct opening {
 	struct r2net_hdr hdr;
 	struct r2net_hello hello;
+	struct r2net_hdr proof_hdr;
+	struct r2net_proof proof;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -44,6 +50,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 static const uint8_t token[R2NET_TOKEN_LEN] = { 1, 2, 3 };
 static struct lender_lease leases[EXTENTS];
 static uint64_t instance = 1; /* of OWNER; leases are bound to it */
+
+bool nonce_make(uint8_t nonce[R2NET_NONCE_LEN])
+{
+	memset(nonce, 7, R2NET_NONCE_LEN);
+	return true;
+}
 
 static void check(bool ok)
 {
@@ -148,16 +160,23 @@ static void repair(uint8_t *bytes, size_t size, bool control)
 	}
 }
 
-/* Writes a HELLO spoiled by @input. Returns how much of @input was used. */
-static size_t make_hello(struct hello_frame *frame, const uint8_t *input, size_t size, unsigned int role)
+static void spoil(void *bytes, size_t length, const uint8_t *input, size_t size)
 {
-	size_t i;
+	for (size_t i = 0; i < size && i < length; i++)
+		((uint8_t *)bytes)[i] ^= input[i];
+}
 
-	*frame = (struct hello_frame){
+/* Writes a HELLO spoiled by @input, its PROOF, and spoils that, too. Returns how much of @input was used. */
+static size_t make_opening(struct opening *o, const uint8_t *input, size_t size, unsigned int role)
+{
+	const size_t hello = offsetof(struct opening, proof_hdr);
+	struct proof_said said;
+
+	*o = (struct opening){
 		.hdr = { .magic = cpu_to_le32(R2NET_MAGIC),
 			 .version = R2NET_VERSION,
 			 .type = R2NET_HELLO,
-			 .length = cpu_to_le32(sizeof(frame->hello)) },
+			 .length = cpu_to_le32(sizeof(o->hello)) },
 		.hello = { .version_min = cpu_to_le16(R2NET_VERSION),
 			   .version_max = cpu_to_le16(R2NET_VERSION),
 			   .owner = cpu_to_le32(OWNER),
@@ -165,10 +184,16 @@ static size_t make_hello(struct hello_frame *frame, const uint8_t *input, size_t
 			   .role = cpu_to_le16(role),
 			   .window = cpu_to_le16(1) },
 	};
-	memcpy(frame->hello.token, token, sizeof(token));
-	for (i = 0; i < size && i < sizeof(*frame); i++)
-		((uint8_t *)frame)[i] ^= input[i];
-	return i;
+	spoil(o, hello, input, size);
+	o->proof_hdr = o->hdr;
+	o->proof_hdr.type = R2NET_PROOF;
+	o->proof_hdr.length = cpu_to_le32(sizeof(o->proof));
+	said.hello = o->hello;
+	nonce_make(said.challenge.nonce);
+	proof_of_owner(token, &said, o->proof.proof);
+	if (size > hello)
+		spoil(&o->proof_hdr, sizeof(*o) - hello, input + hello, size - hello);
+	return size < sizeof(*o) ? size : sizeof(*o);
 }
 
 /* A pair that takes a whole input, and most answers, without a second thread. The lender's end never waits. */
@@ -214,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	struct connection conn = { .peer = "fuzzer", .wake = -1 };
 	static uint8_t frames[MAX_INPUT];
-	struct hello_frame hello;
+	struct opening opening;
 	bool control;
 	int fds[2];
 	size_t used;
@@ -224,13 +249,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	if (size < 1 || size > MAX_INPUT)
 		return 0;
 	control = input[0] & FLAG_CONTROL;
-	used = 1 + make_hello(&hello, input + 1, size - 1, control ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
+	used = 1 + make_opening(&opening, input + 1, size - 1, control ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
 	memcpy(frames, input + used, size - used);
 	if (input[0] & FLAG_REPAIR)
 		repair(frames, size - used, control);
 
 	make_pair(fds);
-	check(write(fds[1], &hello, sizeof(hello)) == sizeof(hello));
+	check(write(fds[1], &opening, sizeof(opening)) == sizeof(opening));
 	check(size == used || write(fds[1], frames, size - used) > 0);
 	shutdown(fds[1], SHUT_WR);
 	conn.fd = fds[0];

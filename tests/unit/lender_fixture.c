@@ -55,7 +55,7 @@ int join(enum r2net_role role)
 
 int join_status(uint64_t instance, uint8_t token, uint32_t conn)
 {
-	struct r2net_hello hello;
+	struct wire_hello hello;
 	int fd = wire_connect(lender.port), status;
 
 	assert_true(fd >= 0);

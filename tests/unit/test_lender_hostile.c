@@ -195,7 +195,8 @@ static void garbage_is_survived(void **state)
 		int fd = i % 3 ? join(i % 3) : wire_connect(lender.port);
 		fill_payload(4096);
 		if (i % 2) /* some get past the header's first checks */
-			memcpy(payload, &(struct r2net_hdr){ .magic = cpu_to_le32(R2NET_MAGIC), .version = 1 }, 5);
+			memcpy(payload,
+			       &(struct r2net_hdr){ .magic = cpu_to_le32(R2NET_MAGIC), .version = R2NET_VERSION }, 5);
 		wire_send(fd, payload, 1 + random() % 4096);
 		shutdown(fd, SHUT_WR);
 		assert_true(wire_ended(fd));

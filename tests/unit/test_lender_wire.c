@@ -16,13 +16,13 @@
 static void hello_is_welcomed(void **state)
 {
 	struct r2net_welcome welcome;
-	struct r2net_hello hello;
+	struct wire_hello hello;
 	int fd = wire_connect(lender.port);
 
 	wire_hello_fill(&hello, OWNER, INSTANCE, TOKEN, next_conn++, R2NET_ROLE_DATA);
-	hello.version_max = cpu_to_le16(9);
-	hello.features = cpu_to_le32(0xffffffff);
-	hello.window = cpu_to_le16(5);
+	hello.hello.version_max = cpu_to_le16(9);
+	hello.hello.features = cpu_to_le32(0xffffffff);
+	hello.hello.window = cpu_to_le16(5);
 	assert_int_equal(wire_hello(fd, &hello, &welcome), R2NET_OK);
 	assert_int_equal(le16_to_cpu(welcome.version), R2NET_VERSION);
 	assert_int_equal(le16_to_cpu(welcome.window), 5);
@@ -34,7 +34,7 @@ static void hello_is_welcomed(void **state)
 	close(fd);
 }
 
-static int hello_status(const struct r2net_hello *hello)
+static int hello_status(const struct wire_hello *hello)
 {
 	int fd = wire_connect(lender.port), status;
 
@@ -49,7 +49,7 @@ static int hello_status(const struct r2net_hello *hello)
 static void hello_is_refused(void **state)
 {
 	uint64_t refused = wire_status(lender.door).refused_hello;
-	struct r2net_hello good, bad;
+	struct wire_hello good, bad;
 
 #define SPOILED(status, spoil)                                                                                         \
 	do {                                                                                                           \
@@ -60,25 +60,25 @@ static void hello_is_refused(void **state)
 		assert_int_equal(wire_status(lender.door).refused_hello, ++refused);                                   \
 	} while (0)
 
-	SPOILED(R2NET_EINVAL, bad.version_min = cpu_to_le16(R2NET_VERSION + 1));
-	SPOILED(R2NET_EINVAL, bad.version_max = cpu_to_le16(R2NET_VERSION - 1));
-	SPOILED(R2NET_EINVAL, bad.owner = cpu_to_le32(R2NET_MAX_NODES));
-	SPOILED(R2NET_EINVAL, bad.owner = cpu_to_le32(UINT32_MAX));
-	SPOILED(R2NET_EINVAL, bad.donor = cpu_to_le32(WIRE_NODE + 1));
-	SPOILED(R2NET_EINVAL, bad.owner_instance = 0);
-	SPOILED(R2NET_EINVAL, bad.role = cpu_to_le16(0));
-	SPOILED(R2NET_EINVAL, bad.role = cpu_to_le16(3));
-	SPOILED(R2NET_EINVAL, bad.window = cpu_to_le16(0));
-	SPOILED(R2NET_EINVAL, bad.window = cpu_to_le16(R2NET_MAX_WINDOW + 1));
-	SPOILED(R2NET_EPERM, bad.owner = cpu_to_le32(OTHER_OWNER));
-	SPOILED(R2NET_EPERM, bad.owner = cpu_to_le32(9));
-	SPOILED(R2NET_EPERM, bad.owner_instance = cpu_to_le64(INSTANCE + 1));
+	SPOILED(R2NET_EINVAL, bad.hello.version_min = cpu_to_le16(R2NET_VERSION + 1));
+	SPOILED(R2NET_EINVAL, bad.hello.version_max = cpu_to_le16(R2NET_VERSION - 1));
+	SPOILED(R2NET_EINVAL, bad.hello.owner = cpu_to_le32(R2NET_MAX_NODES));
+	SPOILED(R2NET_EINVAL, bad.hello.owner = cpu_to_le32(UINT32_MAX));
+	SPOILED(R2NET_EINVAL, bad.hello.donor = cpu_to_le32(WIRE_NODE + 1));
+	SPOILED(R2NET_EINVAL, bad.hello.owner_instance = 0);
+	SPOILED(R2NET_EINVAL, bad.hello.role = cpu_to_le16(0));
+	SPOILED(R2NET_EINVAL, bad.hello.role = cpu_to_le16(3));
+	SPOILED(R2NET_EINVAL, bad.hello.window = cpu_to_le16(0));
+	SPOILED(R2NET_EINVAL, bad.hello.window = cpu_to_le16(R2NET_MAX_WINDOW + 1));
+	SPOILED(R2NET_EPERM, bad.hello.owner = cpu_to_le32(OTHER_OWNER));
+	SPOILED(R2NET_EPERM, bad.hello.owner = cpu_to_le32(9));
+	SPOILED(R2NET_EPERM, bad.hello.owner_instance = cpu_to_le64(INSTANCE + 1));
 	SPOILED(R2NET_EPERM, bad.token[0] ^= 1);
 	SPOILED(R2NET_EPERM, bad.token[R2NET_TOKEN_LEN - 1] ^= 0x80);
 	/* None of them has used the number up. */
 	assert_int_equal(hello_status(&good), R2NET_OK);
 	next_conn++;
-	SPOILED(R2NET_EINVAL, bad.conn = cpu_to_le32(next_conn - 1));
+	SPOILED(R2NET_EINVAL, bad.hello.conn = cpu_to_le32(next_conn - 1));
 #undef SPOILED
 }
 
@@ -86,7 +86,7 @@ static void numbers_come_in_any_order_but_once(void **state)
 {
 	static const uint32_t numbers[] = { 500, 7, 499, 1300, 900, 0, UINT32_MAX, UINT32_MAX - 1 };
 	static const bool accepted[] = { true, true, true, true, true, false, true, true };
-	struct r2net_hello hello;
+	struct wire_hello hello;
 	unsigned int i;
 
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -99,7 +99,7 @@ static void numbers_come_in_any_order_but_once(void **state)
 static void connections_are_limited(void **state)
 {
 	int fds[R2NET_MAX_CONNS], other;
-	struct r2net_hello hello;
+	struct wire_hello hello;
 	unsigned int i;
 
 	for (i = 0; i < R2NET_MAX_CONNS; i++)

@@ -6,6 +6,7 @@ another node's ramsterd would, and HELLO as its data connections would.
 """
 
 import contextlib
+import hmac
 import json
 import os
 import pathlib
@@ -152,12 +153,21 @@ class Owner:
                 return found
 
     def data_connection(self, grant, number, role=1):
-        """HELLO to the lender. Returns the socket and the status of the ANSWER."""
+        """The opening with the lender. Returns the socket and the status of the ANSWER."""
         s = socket.create_connection((self.cluster.address(self.donor), grant[6][0]), timeout=5)
-        hello = struct.pack("<HHIIIQIHH", 1, 1, 0, 0, self.donor, self.instance, number, role, 8) + grant[4][0]
-        s.sendall(struct.pack("<IBBHIIQ", 0x316E3272, 1, 1, 0, len(hello), 0, number) + hello)
-        answer = s.recv(48)
-        return s, struct.unpack_from("<I", answer, 24)[0]
+        token, nonce = grant[4][0], os.urandom(32)
+        hello = struct.pack("<HHIIIQIHH", 2, 2, 0, 0, self.donor, self.instance, number, role, 8) + nonce
+        s.sendall(struct.pack("<IBBHIIQ", 0x316E3272, 2, 1, 0, len(hello), 0, number) + hello)
+        challenge = s.recv(56, socket.MSG_WAITALL)
+        said = hello + challenge[24:]
+        proof = hmac.digest(token, b"ramster data 2, owner".ljust(24, b"\0") + said, "sha256")
+        s.sendall(struct.pack("<IBBHIIQ", 0x316E3272, 2, 8, 0, len(proof), 0, number) + proof)
+        answer = s.recv(80, socket.MSG_WAITALL)
+        (status,) = struct.unpack_from("<I", answer, 24)
+        if status == 0:
+            said = b"ramster data 2, lender".ljust(24, b"\0") + said + answer[32:48]
+            assert answer[48:] == hmac.digest(token, said, "sha256")
+        return s, status
 
 
 class Lender:

@@ -106,26 +106,63 @@ static void test_types(void **state)
 	}
 }
 
+static void test_frames_of_the_opening(void **state)
+{
+	static const struct {
+		enum r2net_type type;
+		u32 length;
+	} frames[] = {
+		{ R2NET_HELLO, sizeof(struct r2net_hello) },
+		{ R2NET_CHALLENGE, sizeof(struct r2net_challenge) },
+		{ R2NET_PROOF, sizeof(struct r2net_proof) },
+	};
+	unsigned int i, due, type;
+
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		u32 length = frames[i].length;
+		struct r2net_hdr hdr = header(frames[i].type, 0, length);
+
+		for (due = 0; due < ARRAY_SIZE(frames); due++)
+			assert_int_equal(r2net_opening_valid(&hdr, frames[due].type), due == i);
+		for (type = 0; type < 256; type++) {
+			hdr = header(type, 0, length);
+			assert_int_equal(r2net_opening_valid(&hdr, frames[i].type), type == frames[i].type);
+		}
+		hdr = header(frames[i].type, 0, length - 1);
+		assert_false(r2net_opening_valid(&hdr, frames[i].type));
+		hdr = header(frames[i].type, 0, length + 1);
+		assert_false(r2net_opening_valid(&hdr, frames[i].type));
+		hdr = header(frames[i].type, 1, length);
+		assert_false(r2net_opening_valid(&hdr, frames[i].type));
+	}
+}
+
 /* Any bit of magic, version or the reserved field. */
 static void test_fixed_fields(void **state)
 {
-	struct r2net_hdr read, reply;
+	struct r2net_hdr read, reply, proof;
 	unsigned int i;
 
 	for (i = 0; i < 72; i++) {
 		read = header(R2NET_READ, 1, ITEM);
 		reply = header(R2NET_ANSWER, 1, RESULT);
+		proof = header(R2NET_PROOF, 0, sizeof(struct r2net_proof));
+		assert_true(r2net_opening_valid(&proof, R2NET_PROOF));
 		assert_true(r2net_request_valid(&read, R2NET_ROLE_DATA) && r2net_answer_valid(&reply));
 		if (i < 32) {
 			read.magic ^= cpu_to_le32(1U << i);
 			reply.magic ^= cpu_to_le32(1U << i);
+			proof.magic ^= cpu_to_le32(1U << i);
 		} else if (i < 64) {
 			read.reserved ^= cpu_to_le32(1U << (i - 32));
 			reply.reserved ^= cpu_to_le32(1U << (i - 32));
+			proof.reserved ^= cpu_to_le32(1U << (i - 32));
 		} else {
 			read.version ^= 1U << (i - 64);
 			reply.version ^= 1U << (i - 64);
+			proof.version ^= 1U << (i - 64);
 		}
+		assert_false(r2net_opening_valid(&proof, R2NET_PROOF));
 		assert_false(r2net_request_valid(&read, R2NET_ROLE_DATA) || r2net_answer_valid(&reply));
 	}
 }
@@ -234,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_counts_of_items),
 		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_frames_of_the_opening),
 		cmocka_unit_test(test_fixed_fields),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_items),

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/proof.h"
 #include "tests/unit/wire_client.h"
 
 #define PATH_SIZE 96
@@ -251,43 +252,94 @@ int wire_connect(uint32_t port)
 	return fd;
 }
 
-void wire_hello_fill(struct r2net_hello *hello, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn,
+void wire_hello_fill(struct wire_hello *hello, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn,
 		     enum r2net_role role)
 {
-	*hello = (struct r2net_hello){ .version_min = cpu_to_le16(R2NET_VERSION),
-				       .version_max = cpu_to_le16(R2NET_VERSION),
-				       .owner = cpu_to_le32(owner),
-				       .donor = cpu_to_le32(WIRE_NODE),
-				       .owner_instance = cpu_to_le64(instance),
-				       .conn = cpu_to_le32(conn),
-				       .role = cpu_to_le16(role),
-				       .window = cpu_to_le16(R2NET_MAX_WINDOW) };
+	hello->hello = (struct r2net_hello){ .version_min = cpu_to_le16(R2NET_VERSION),
+					     .version_max = cpu_to_le16(R2NET_VERSION),
+					     .owner = cpu_to_le32(owner),
+					     .donor = cpu_to_le32(WIRE_NODE),
+					     .owner_instance = cpu_to_le64(instance),
+					     .conn = cpu_to_le32(conn),
+					     .role = cpu_to_le16(role),
+					     .window = cpu_to_le16(R2NET_MAX_WINDOW) };
+	memset(hello->hello.nonce, conn, sizeof(hello->hello.nonce));
 	memset(hello->token, token, sizeof(hello->token));
 }
 
-int wire_hello(int fd, const struct r2net_hello *hello, struct r2net_welcome *welcome)
+/* The rest of an ANSWER to a frame of the opening. Returns its status, or -1. */
+static int take_answer(int fd, const struct r2net_hdr *hdr, struct r2net_welcome *welcome)
+{
+	const __u32 expect = sizeof(*welcome);
+	struct r2net_result result;
+
+	if (!r2net_answer_valid(hdr) || hdr->tag != cpu_to_le64(1) || !wire_receive(fd, &result, sizeof(result)) ||
+	    !r2net_results_valid(hdr, &result, &expect, 1))
+		return -1;
+	if (result.length && !wire_receive(fd, welcome, sizeof(*welcome)))
+		return -1;
+	return le32_to_cpu(result.status);
+}
+
+int wire_challenge(int fd, const struct wire_hello *hello, struct r2net_challenge *challenge)
 {
 	struct {
 		struct r2net_hdr hdr;
 		struct r2net_hello hello;
-	} frame = { .hdr = wire_header(R2NET_HELLO, 0, sizeof(*hello), 1), .hello = *hello };
-	char payload[R2NET_MAX_ITEM_LEN];
-	uint32_t status[R2NET_MAX_ITEMS];
-	uint64_t tag;
-	size_t length;
+	} frame = { .hdr = wire_header(R2NET_HELLO, 0, sizeof(frame.hello), 1), .hello = hello->hello };
+	struct r2net_welcome none;
+	struct r2net_hdr hdr;
+	int status;
 
-	if (!wire_send(fd, &frame, sizeof(frame)) || wire_answer(fd, &tag, status, payload, &length) != 1 || tag != 1)
+	if (!wire_send(fd, &frame, sizeof(frame)) || !wire_receive(fd, &hdr, sizeof(hdr)))
 		return -1;
-	if (length != (status[0] == R2NET_OK ? sizeof(*welcome) : 0))
+	if (hdr.type == R2NET_ANSWER) {
+		status = take_answer(fd, &hdr, &none);
+		return status == R2NET_OK ? -1 : status;
+	}
+	if (!r2net_opening_valid(&hdr, R2NET_CHALLENGE) || hdr.tag != frame.hdr.tag)
+		return -1;
+	return wire_receive(fd, challenge, sizeof(*challenge)) ? 0 : -1;
+}
+
+int wire_prove(int fd, const struct r2net_proof *proof, struct r2net_welcome *welcome)
+{
+	struct {
+		struct r2net_hdr hdr;
+		struct r2net_proof proof;
+	} frame = { .hdr = wire_header(R2NET_PROOF, 0, sizeof(frame.proof), 1), .proof = *proof };
+	struct r2net_hdr hdr;
+
+	if (!wire_send(fd, &frame, sizeof(frame)) || !wire_receive(fd, &hdr, sizeof(hdr)))
+		return -1;
+	return take_answer(fd, &hdr, welcome);
+}
+
+int wire_hello(int fd, const struct wire_hello *hello, struct r2net_welcome *welcome)
+{
+	struct proof_said said = { .hello = hello->hello };
+	int status = wire_challenge(fd, hello, &said.challenge);
+	uint8_t expected[R2NET_PROOF_LEN];
+	struct r2net_welcome got;
+	struct r2net_proof proof = { 0 };
+
+	if (status)
+		return status;
+	proof_of_owner(hello->token, &said, proof.proof);
+	status = wire_prove(fd, &proof, &got);
+	if (status != R2NET_OK)
+		return status;
+	proof_of_lender(hello->token, &said, &got, expected);
+	if (!proof_equal(expected, got.proof))
 		return -1;
 	if (welcome)
-		memcpy(welcome, payload, length);
-	return status[0];
+		*welcome = got;
+	return status;
 }
 
 int wire_join(uint32_t port, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn, enum r2net_role role)
 {
-	struct r2net_hello hello;
+	struct wire_hello hello;
 	int fd = wire_connect(port);
 
 	if (fd < 0)

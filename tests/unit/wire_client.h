@@ -92,18 +92,35 @@ struct lender_status wire_status(int door);
  */
 int wire_connect(uint32_t port);
 
+/* What a connection is opened with. */
+struct wire_hello {
+	struct r2net_hello hello;
+	uint8_t token[R2NET_TOKEN_LEN];
+};
+
 /**
  * wire_hello_fill - a HELLO that the lender will take, for the test to spoil
  * @token: as given to wire_admit()
  */
-void wire_hello_fill(struct r2net_hello *hello, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn,
+void wire_hello_fill(struct wire_hello *hello, uint32_t owner, uint64_t instance, uint8_t token, uint32_t conn,
 		     enum r2net_role role);
 
 /**
- * wire_hello - say HELLO; returns the answer's status, or -1 if the lender ended the connection
+ * wire_challenge - say HELLO alone; returns 0 with the CHALLENGE, the status of an ANSWER, or -1
+ */
+int wire_challenge(int fd, const struct wire_hello *hello, struct r2net_challenge *challenge);
+
+/**
+ * wire_prove - send a PROOF; returns the answer's status, or -1 if the lender ended the connection
+ * @welcome: filled in if R2NET_OK
+ */
+int wire_prove(int fd, const struct r2net_proof *proof, struct r2net_welcome *welcome);
+
+/**
+ * wire_hello - a whole opening; returns the answer's status, or -1 if the lender ended the connection or proved nothing
  * @welcome: filled in if R2NET_OK; may be NULL
  */
-int wire_hello(int fd, const struct r2net_hello *hello, struct r2net_welcome *welcome);
+int wire_hello(int fd, const struct wire_hello *hello, struct r2net_welcome *welcome);
 
 /**
  * wire_join - connect and say HELLO; returns a socket or -1
