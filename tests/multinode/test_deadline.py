@@ -114,7 +114,7 @@ def test_all_loads_share_one_deadline(cluster, silence, front_end):
 def test_swapoff_and_rmmod_end_with_a_silent_peer(cluster, silence, front_end):
     n1 = cluster.lab["n1"]
     swapon(cluster, front_end)
-    with Hold(n1, 60) as hold, Hold(n1, 130, seed=2) as hog:
+    with Hold(n1, 45) as hold, Hold(n1, 145, seed=2) as hog:
         cluster.wait_status(n1, lambda status: min(peer(status, name)["pages"] for name in ("n2", "n3")) > 2000)
         hog.end()
         pages = peer(cluster.status(n1), "n2")["pages"]
