@@ -43,7 +43,7 @@ def configuration(lab, lend="auto", keep="off", **settings):
     """
     The text of a cluster.conf for all nodes of the lab. `lend` is for all nodes, or a dictionary by a node's name; keep is
     every node's keep_on_restart; the settings go into the cluster's stanza. Pages are not sealed unless seal="on", because
-    emulated CPUs spend half of their time on that; with configs/cluster.conf they are.
+    emulated CPUs spend half of their time on that.
     """
     settings = {"name": "lab", "node_count": len(lab.nodes), "membership": "static", "seal": "off", **settings}
     stanzas = ["cluster:\n" + "".join(f"\t{key} = {value}\n" for key, value in settings.items())]
@@ -143,10 +143,11 @@ class Cluster:
     configs/cluster.conf if the lab has three nodes. parameters: those of the module, "name=value ...". borrowers: the
     names of the nodes with the module (default: all). corosync: the text of corosync.conf, or a dictionary; it is started
     where there is one. By default it is corosync_configuration() if cluster.conf asks for it. lender_group: the control
-    group that the lenders run in; "" for the root.
+    group that the lenders run in; "" for the root. seal: of a configuration that is not given.
     """
 
-    def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None, lender_group=LENDER_GROUP):
+    def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None, lender_group=LENDER_GROUP,
+                 seal="off"):
         self.lab, self.parameters = lab, parameters.split()
         self.borrowers = list(lab.nodes) if borrowers is None else borrowers
         self.lender_group = lender_group
@@ -154,8 +155,8 @@ class Cluster:
         self.daemons = {}
         if config is None and len(lab.nodes) == 3:
             with open(CONFIG) as file:
-                config = file.read()
-        config = config or configuration(lab)
+                config = file.read().replace("seal = on", f"seal = {seal}")
+        config = config or configuration(lab, seal=seal)
         self.configs = config if isinstance(config, dict) else dict.fromkeys(lab.nodes, config)
         if corosync is None and "membership = corosync" in "".join(self.configs.values()):
             corosync = corosync_configuration(lab)

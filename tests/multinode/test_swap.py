@@ -41,6 +41,7 @@ def assert_status_agrees(cluster, node):
     return status
 
 
+@pytest.mark.cluster(seal="on")
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_pages_live_with_both_peers_and_come_home(cluster, front_end):
     n1 = cluster.lab["n1"]
