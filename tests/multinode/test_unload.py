@@ -6,7 +6,7 @@ import pytest
 import ramster
 from hold import Hold
 
-pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
+pytestmark = pytest.mark.lab(nodes=3, mem="n1=144,256", disks=["n1=swap:512"])
 
 
 @pytest.fixture
