@@ -190,7 +190,7 @@ def drain_cancelled(cluster, node, _):
     drain.wait(60)
 
 
-@kind("{node} may lend {amount} MiB and no more", amount=(1, 24))
+@kind("{node} may lend {amount} MiB and no more", amount=(4, 24))  # an extent at least
 def revoked(cluster, node, amount):
     node.run("ramster", "set", f"lend={amount}M")
     yield
