@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make module         ramster.ko and ramster_frontswap.ko for the lab's kernel, in $(B)/module/$(KERNEL)/
+# make module WITHOUT=reserves    the same built so that it may not use the kernel's reserves, in $(B)/module/$(KERNEL)-without-reserves/;
+#                     tests show with it that they could fail
 # make modules-all    the module compiled against every kernel of tests/kernels
 #
 # The kernel's build writes beside the sources, so it works on a copy of them. Kernels that are only prepared, not
 # built, have no list of symbols: against these the module is compiled and not linked.
 
-module_source := $(B)/module/$(KERNEL)/source
-module_names := ramster $(if $(filter 5.% 6.1,$(KERNEL)),ramster_frontswap)
-module_make = $(MAKE) --no-print-directory -s -C $(KDIR) M=$(abspath $(module_source)/kernel/ramster)
+module_dir := $(B)/module/$(KERNEL)$(addprefix -without-,$(WITHOUT))
+module_source := $(module_dir)/source
+module_names := ramster $(if $(filter 5.% 6.1%,$(KERNEL)),ramster_frontswap)
+module_make = $(MAKE) --no-print-directory -s -C $(KDIR) M=$(abspath $(module_source)/kernel/ramster) $(module_options)
+# A kernel that looks for mistakes also tells which lines have run.
+module_options = $(if $(filter %-debug,$(KERNEL)),GCOV_PROFILE=y) $(if $(WITHOUT),KCFLAGS=-DRAMSTER_WITHOUT_RESERVES)
 
 .PHONY: module module-source module-compiled modules-all
 module: kernel module-source
 	+@$(module_make) modules
-	@for name in $(module_names); do strip --strip-debug -o $(B)/module/$(KERNEL)/$$name.ko \
+	@for name in $(module_names); do strip --strip-debug -o $(module_dir)/$$name.ko \
 		$(module_source)/kernel/ramster/$$name.ko || exit 1; done
 
 module-compiled: kernel module-source
@@ -22,10 +27,12 @@ module-compiled: kernel module-source
 # Only what changed is copied, and what was made from it stays.
 module-source:
 	@mkdir -p $(module_source)
-	@rsync --archive --relative --delete --filter='P *.o' --filter='P *.ko' --filter='P *.mod*' --filter='P .*.cmd' \
+	@rsync --archive --relative --delete --filter='P *.o' --filter='P *.ko' --filter='P *.gcno' --filter='P *.mod*' --filter='P .*.cmd' \
 		--filter='P [Mm]odule*' --exclude='*.o' --exclude='.*.cmd' kernel/ramster proto $(module_source)/
 
-all_kernels := $(patsubst tests/kernels/%/kernel.conf,%,$(wildcard tests/kernels/*/kernel.conf))
+# Those that look for mistakes have a - in their names, and compile it as those that they are like.
+all_kernels := $(foreach kernel,$(patsubst tests/kernels/%/kernel.conf,%,$(wildcard tests/kernels/*/kernel.conf)),\
+	$(if $(findstring -,$(kernel)),,$(kernel)))
 modules-all: module
 	+@for kernel in $(filter-out $(KERNEL),$(all_kernels)); do \
 		echo "module: compiling against $$kernel"; \

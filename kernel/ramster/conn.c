@@ -8,7 +8,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/net.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
@@ -156,7 +155,7 @@ static int conn_wait_for_stop(struct r2net_conn *conn)
 static int conn_sender(void *data)
 {
 	struct r2net_conn *conn = data;
-	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
+	unsigned int flags = reserve_task_enter();
 	struct r2net_request *req;
 	int err;
 
@@ -170,8 +169,7 @@ static int conn_sender(void *data)
 		if (err)
 			conn_fail(conn, "sending failed", err);
 	}
-	memalloc_noreclaim_restore(noreclaim);
-	memalloc_noio_restore(noio);
+	reserve_task_leave(flags);
 	return conn_wait_for_stop(conn);
 }
 
@@ -330,7 +328,7 @@ static int conn_recv_answer(struct r2net_conn *conn)
 static int conn_receiver(void *data)
 {
 	struct r2net_conn *conn = data;
-	unsigned int noio = memalloc_noio_save(), noreclaim = memalloc_noreclaim_save();
+	unsigned int flags = reserve_task_enter();
 	int err;
 
 	while (!READ_ONCE(conn->failed)) {
@@ -342,8 +340,7 @@ static int conn_receiver(void *data)
 			conn_fail(conn, "receiving failed", err);
 		}
 	}
-	memalloc_noreclaim_restore(noreclaim);
-	memalloc_noio_restore(noio);
+	reserve_task_leave(flags);
 	return conn_wait_for_stop(conn);
 }
 
@@ -367,7 +364,7 @@ static void conn_release_socket(struct r2net_conn *conn)
 	struct sock *sk = conn->sock->sk;
 
 	sock_no_linger(sk);
-	sk_clear_memalloc(sk);
+	reserve_socket_leave(sk);
 	sockfd_put(conn->sock);
 }
 
@@ -456,7 +453,7 @@ static void conn_prepare_socket(struct r2net_conn *conn)
 	conn_reclassify(sk);
 	sk->sk_allocation = GFP_NOIO;
 	compat_sk_no_task_frag(sk);
-	sk_set_memalloc(sk);
+	reserve_socket_enter(sk);
 	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
@@ -551,7 +548,7 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 	return 0;
 
 err_threads:
-	sk_clear_memalloc(conn->sock->sk);
+	reserve_socket_leave(conn->sock->sk);
 	kthread_stop(conn->sender);
 	kthread_stop(conn->receiver);
 err_socket:

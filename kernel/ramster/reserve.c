@@ -7,13 +7,17 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
+#include <linux/sched/mm.h>
 #include <linux/vmstat.h>
+#include <net/sock.h>
 
 #include "reserve.h"
 
 /* Of the reserve, in eighths: atomic allocations, such as the network's, may go down to about three eighths themselves. */
 #define STORE_FLOOR_EIGHTHS 5
 #define SEND_SHARE 4
+
+static const bool reserves = !IS_ENABLED(RAMSTER_WITHOUT_RESERVES);
 
 /* What the kernel keeps free: vm.min_free_kbytes, in pages. */
 static unsigned long reserve_pages(void)
@@ -33,7 +37,7 @@ static unsigned long reserve_pages(void)
 
 gfp_t reserve_store_gfp(void)
 {
-	if (global_zone_page_state(NR_FREE_PAGES) > reserve_pages() * STORE_FLOOR_EIGHTHS / 8)
+	if (reserves && global_zone_page_state(NR_FREE_PAGES) > reserve_pages() * STORE_FLOOR_EIGHTHS / 8)
 		return GFP_NOWAIT | __GFP_MEMALLOC | __GFP_NOWARN;
 	return GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
@@ -41,4 +45,30 @@ gfp_t reserve_store_gfp(void)
 unsigned long reserve_send_bytes(void)
 {
 	return (reserve_pages() << PAGE_SHIFT) / SEND_SHARE;
+}
+
+unsigned int reserve_task_enter(void)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	return noio | (reserves ? memalloc_noreclaim_save() : 0);
+}
+
+void reserve_task_leave(unsigned int flags)
+{
+	if (reserves)
+		memalloc_noreclaim_restore(flags & PF_MEMALLOC);
+	memalloc_noio_restore(flags & PF_MEMALLOC_NOIO);
+}
+
+void reserve_socket_enter(struct sock *sk)
+{
+	if (reserves)
+		sk_set_memalloc(sk);
+}
+
+void reserve_socket_leave(struct sock *sk)
+{
+	if (reserves)
+		sk_clear_memalloc(sk);
 }
