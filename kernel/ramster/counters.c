@@ -155,7 +155,7 @@ bool counter_read(unsigned int i, const char **name, u64 *value)
 		*name = event_names[i];
 		*value = 0;
 		for_each_possible_cpu(cpu)
-			*value += per_cpu(ramster_events, cpu)[i];
+			*value += READ_ONCE(per_cpu(ramster_events, cpu)[i]);
 		return true;
 	}
 	i -= RAMSTER_NR_EVENTS;

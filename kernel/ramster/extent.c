@@ -11,6 +11,7 @@
 
 #include "extent.h"
 #include "extent_table.h"
+#include "once.h"
 #include "r2net.h"
 #include "seal.h"
 #include "slot.h"
@@ -53,7 +54,7 @@ static void extent_open(struct extent *extent)
 	else
 		list_add_tail(&extent->link, &group->extents);
 	group->free_blocks += free;
-	extent_totals.free_blocks += free;
+	ADD_ONCE(extent_totals.free_blocks, free);
 	for (i = 0; i < extent_nr_blocks(extent); i++) {
 		block = extent->blocks[i];
 		if (block && slot_block_has_room(block))
@@ -68,7 +69,7 @@ static void extent_close(struct extent *extent)
 	extent->open = false;
 	list_del_init(&extent->link);
 	extent->group->free_blocks -= free;
-	extent_totals.free_blocks -= free;
+	SUB_ONCE(extent_totals.free_blocks, free);
 	for (i = 0; i < extent_nr_blocks(extent); i++)
 		if (extent->blocks[i])
 			list_del_init(&extent->blocks[i]->link);
@@ -84,7 +85,7 @@ static void extent_end(struct extent *extent)
 	while (extent->nr_legs)
 		extent_detach(extent, extent->legs[0]);
 	extent_table[extent->number] = NULL;
-	extent_totals.table_bytes -= extent_bytes(extent);
+	SUB_ONCE(extent_totals.table_bytes, extent_bytes(extent));
 	extent_group_put_locked(extent->group);
 	kfree(extent);
 }
@@ -122,12 +123,12 @@ void extent_account(struct extent *extent, int pages, int used)
 	unsigned int i;
 
 	lockdep_assert_held(&extents_lock);
-	extent_totals.missing -= extent_missing(extent);
+	SUB_ONCE(extent_totals.missing, extent_missing(extent));
 	extent->pages += pages;
 	extent->used += used;
-	extent_totals.missing += extent_missing(extent);
-	extent_totals.pages += pages;
-	extent_totals.used += used;
+	ADD_ONCE(extent_totals.missing, extent_missing(extent));
+	ADD_ONCE(extent_totals.pages, pages);
+	ADD_ONCE(extent_totals.used, used);
 	for (i = 0; i < extent->nr_legs; i++) {
 		extent->legs[i]->peer->space.pages += pages;
 		extent->legs[i]->peer->space.used += used;
@@ -140,15 +141,15 @@ void extent_detach(struct extent *extent, struct lease *lease)
 	unsigned int i;
 
 	lockdep_assert_held(&extents_lock);
-	extent_totals.missing -= extent_missing(extent);
+	SUB_ONCE(extent_totals.missing, extent_missing(extent));
 	for (i = 0; extent->legs[i] != lease; i++)
 		;
 	extent->legs[i] = extent->legs[--extent->nr_legs];
-	extent_totals.missing += extent_missing(extent);
+	ADD_ONCE(extent_totals.missing, extent_missing(extent));
 	space->pages -= extent->pages;
 	space->used -= extent->used;
 	if (lease->leaving)
-		extent_totals.moving -= lease->size;
+		SUB_ONCE(extent_totals.moving, lease->size);
 	space->backing--;
 	lease->extent = NULL;
 	lease_put(lease);
@@ -159,14 +160,14 @@ void extent_attach(struct extent *extent, struct lease *lease)
 	struct lease_space *space = &lease->peer->space;
 
 	lockdep_assert_held(&extents_lock);
-	extent_totals.missing -= extent_missing(extent);
+	SUB_ONCE(extent_totals.missing, extent_missing(extent));
 	extent->legs[extent->nr_legs++] = lease;
-	extent_totals.missing += extent_missing(extent);
+	ADD_ONCE(extent_totals.missing, extent_missing(extent));
 	space->pages += extent->pages;
 	space->used += extent->used;
 	space->backing++;
 	if (lease->leaving)
-		extent_totals.moving += lease->size;
+		ADD_ONCE(extent_totals.moving, lease->size);
 	lease->extent = extent;
 }
 
@@ -327,7 +328,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 		extent->number = number;
 		extent->serial = seal_serial();
 		extent_table[number] = extent;
-		extent_totals.table_bytes += extent_bytes(extent);
+		ADD_ONCE(extent_totals.table_bytes, extent_bytes(extent));
 		for (i = 0; i < nr; i++)
 			extent_attach(extent, legs[i]);
 		extent_settle(extent);
@@ -367,12 +368,12 @@ void extent_set_copies(unsigned int nr)
 	unsigned int i;
 
 	spin_lock(&extents_lock);
-	copies = nr;
-	extent_totals.missing = 0;
+	WRITE_ONCE(copies, nr);
+	WRITE_ONCE(extent_totals.missing, 0);
 	for (i = 0; i < extent_table_size; i++) {
 		if (!extent_table[i])
 			continue;
-		extent_totals.missing += extent_missing(extent_table[i]);
+		ADD_ONCE(extent_totals.missing, extent_missing(extent_table[i]));
 		extent_settle(extent_table[i]);
 	}
 	spin_unlock(&extents_lock);

@@ -11,6 +11,7 @@
 #include "extent_table.h"
 #include "lease.h"
 #include "move.h"
+#include "once.h"
 #include "r2net.h"
 #include "slot.h"
 
@@ -45,7 +46,7 @@ static void lease_free(struct lease *lease)
 {
 	lockdep_assert_held(&extents_lock);
 	list_del(&lease->link);
-	extent_totals.table_bytes -= sizeof(*lease);
+	SUB_ONCE(extent_totals.table_bytes, sizeof(*lease));
 	r2net_peer_put(lease->peer);
 	kfree(lease);
 }
@@ -68,7 +69,7 @@ static void lease_leave_space(struct lease *lease)
 	lockdep_assert_held(&extents_lock);
 	space->nr--;
 	space->bytes -= lease->size;
-	extent_totals.space -= lease->size;
+	SUB_ONCE(extent_totals.space, lease->size);
 	if (lease->leaving)
 		space->leaving--;
 }
@@ -137,8 +138,8 @@ static void lease_link(struct lease *lease)
 	list_add_tail(&lease->link, &extent_leases);
 	space->nr++;
 	space->bytes += lease->size;
-	extent_totals.space += lease->size;
-	extent_totals.table_bytes += sizeof(*lease);
+	ADD_ONCE(extent_totals.space, lease->size);
+	ADD_ONCE(extent_totals.table_bytes, sizeof(*lease));
 	spin_unlock(&extents_lock);
 }
 
@@ -267,9 +268,9 @@ static void lease_set_leaving(struct lease *lease, bool leaving)
 	if (!lease->extent)
 		return;
 	if (leaving)
-		extent_totals.moving += lease->size;
+		ADD_ONCE(extent_totals.moving, lease->size);
 	else
-		extent_totals.moving -= lease->size;
+		SUB_ONCE(extent_totals.moving, lease->size);
 	extent_settle(lease->extent);
 }
 

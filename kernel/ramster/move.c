@@ -182,7 +182,7 @@ void move_leases_came(void)
  */
 static void want_leases(void)
 {
-	u64 before = leases_wanted, bytes = READ_ONCE(no_target) && extent_copies() > 1 ? lacking_bytes() : 0;
+	u64 before = READ_ONCE(leases_wanted), bytes = READ_ONCE(no_target) && extent_copies() > 1 ? lacking_bytes() : 0;
 
 	if (!bytes)
 		WRITE_ONCE(no_target, false);

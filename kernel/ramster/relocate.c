@@ -57,14 +57,14 @@ static struct job *idle; /* for relocate_begin() */
 static void job_set_state(struct job *job, enum job_state state)
 {
 	spin_lock(&jobs_lock);
-	job->state = state;
+	WRITE_ONCE(job->state, state);
 	spin_unlock(&jobs_lock);
 }
 
 static void job_block_over(struct job *job)
 {
 	spin_lock(&jobs_lock);
-	job->state = job->orphan ? JOB_IDLE : JOB_READY;
+	WRITE_ONCE(job->state, job->orphan ? JOB_IDLE : JOB_READY);
 	spin_unlock(&jobs_lock);
 	wake_up(&over);
 	move_wake();
@@ -196,7 +196,7 @@ void relocate_begin(struct lease *from, struct lease *to, struct lease *gone)
 	job->gone = gone;
 	job->block = 0;
 	job->nr = 0;
-	job->failed = NULL;
+	WRITE_ONCE(job->failed, NULL);
 	job->failed_since = 0;
 	lease_pin(from);
 	lease_pin(to);
@@ -342,7 +342,7 @@ void relocate_stop(void)
 		wait_event_idle(over, READ_ONCE(jobs[i].state) != JOB_BUSY);
 		if (jobs[i].state != JOB_READY)
 			continue;
-		jobs[i].failed = jobs[i].from;
+		WRITE_ONCE(jobs[i].failed, jobs[i].from);
 		job_end(&jobs[i]);
 		job_set_state(&jobs[i], JOB_IDLE);
 	}

@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "move.h"
 #include "netlink.h"
+#include "once.h"
 #include "peer.h"
 #include "prefetch.h"
 #include "remotify.h"
@@ -89,7 +90,8 @@ static struct batch *batch_get(void)
 		list_del(&batch->link);
 		if (nr_free == NR_BUFFERS)
 			WRITE_ONCE(progress, jiffies);
-		batch->bytes = buffers[--nr_free];
+		SUB_ONCE(nr_free, 1);
+		batch->bytes = buffers[nr_free];
 	}
 	spin_unlock(&idle_lock);
 	return batch;
@@ -103,8 +105,10 @@ static bool batch_is_idle(void)
 static void batch_put_buffer(struct batch *batch)
 {
 	spin_lock(&idle_lock);
-	if (batch->bytes)
-		buffers[nr_free++] = batch->bytes;
+	if (batch->bytes) {
+		buffers[nr_free] = batch->bytes;
+		ADD_ONCE(nr_free, 1);
+	}
 	batch->bytes = NULL;
 	spin_unlock(&idle_lock);
 }

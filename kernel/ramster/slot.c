@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "extent_table.h"
+#include "once.h"
 #include "r2net.h"
 #include "slot.h"
 
@@ -107,8 +108,8 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 	if (extent->used_blocks == extent_nr_blocks(extent))
 		list_move_tail(&extent->link, &group->extents); /* the full ones behind those with room */
 	group->free_blocks--;
-	extent_totals.free_blocks--;
-	extent_totals.table_bytes += kmem_cache_size(classes[class].tables);
+	SUB_ONCE(extent_totals.free_blocks, 1);
+	ADD_ONCE(extent_totals.table_bytes, kmem_cache_size(classes[class].tables));
 	list_add(&block->link, &group->partial[class]);
 	list_add_tail(&block->age, &ages);
 	return block;
@@ -137,11 +138,11 @@ static void block_release(struct block *block)
 	list_del(&block->age);
 	extent->blocks[block->number] = NULL;
 	extent->used_blocks--;
-	extent_totals.table_bytes -= kmem_cache_size(classes[block->class].tables);
+	SUB_ONCE(extent_totals.table_bytes, kmem_cache_size(classes[block->class].tables));
 	block_free(block);
 	if (extent->open) {
 		extent->group->free_blocks++;
-		extent_totals.free_blocks++;
+		ADD_ONCE(extent_totals.free_blocks, 1);
 		list_move(&extent->link, &extent->group->extents);
 	} else {
 		extent_settle(extent);

@@ -234,7 +234,7 @@ static void load_begin(struct tmem_pool *pool, struct tmem_load *load)
 		if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
 			list_add_tail(&load->link, &zpage->waiters);
 			if (zpage->purpose == FETCH_DISK)
-				zpage->purpose = FETCH_HOME;
+				WRITE_ONCE(zpage->purpose, FETCH_HOME);
 			xa_unlock(&pool->pages);
 			load_ahead(pool, index);
 			return;

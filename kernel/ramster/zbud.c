@@ -15,6 +15,7 @@
 #include <linux/spinlock.h>
 
 #include "allocator.h"
+#include "once.h"
 
 #define ZBUD_CHUNK_SHIFT 6
 #define ZBUD_CHUNKS (PAGE_SIZE >> ZBUD_CHUNK_SHIFT)
@@ -104,7 +105,7 @@ static unsigned long zbud_alloc(void *opaque, size_t len, gfp_t gfp)
 	if (!zp)
 		return 0;
 	spin_lock(&pool->lock);
-	pool->pages++;
+	ADD_ONCE(pool->pages, 1);
 	zp->first = chunks;
 	if (chunks < ZBUD_CHUNKS)
 		zbud_link(pool, zp);
@@ -127,7 +128,7 @@ static void zbud_free(void *opaque, unsigned long handle)
 		zp->first = 0;
 	empty = !zp->first && !zp->last;
 	if (empty)
-		pool->pages--;
+		SUB_ONCE(pool->pages, 1);
 	else
 		zbud_link(pool, zp);
 	spin_unlock(&pool->lock);

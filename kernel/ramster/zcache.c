@@ -14,6 +14,7 @@
 #include "compress.h"
 #include "counters.h"
 #include "entry.h"
+#include "once.h"
 #include "reserve.h"
 #include "tmem.h"
 #include "zcache.h"
@@ -154,7 +155,7 @@ static void zpage_list(struct zpage *zpage, bool coldest)
 	struct list_head *list = zpage->written ? &zcache.written : &zcache.stored;
 
 	lockdep_assert_held(&zcache.lock);
-	zcache.nr_written += zpage->written;
+	ADD_ONCE(zcache.nr_written, zpage->written);
 	if (coldest)
 		list_add(&zpage->lru, list);
 	else
@@ -165,7 +166,7 @@ static void zpage_unlist(struct zpage *zpage)
 {
 	lockdep_assert_held(&zcache.lock);
 	if (zpage->state == ZPAGE_STORED && zpage->written && !list_empty(&zpage->lru))
-		zcache.nr_written--;
+		SUB_ONCE(zcache.nr_written, 1);
 	list_del_init(&zpage->lru);
 }
 

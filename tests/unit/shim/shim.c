@@ -4,6 +4,8 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+int shim_fences;
+
 __thread struct shim_task shim_task;
 unsigned long shim_logged[8];
 

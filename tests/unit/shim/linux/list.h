@@ -15,17 +15,17 @@ struct list_head {
 
 static inline void INIT_LIST_HEAD(struct list_head *head)
 {
-	head->next = head;
-	head->prev = head;
+	WRITE_ONCE(head->next, head);
+	WRITE_ONCE(head->prev, head);
 }
 
 static inline void shim_list_insert(struct list_head *node, struct list_head *prev, struct list_head *next)
 {
 	shim_assert(prev->next == next && next->prev == prev && node != prev && node != next);
-	node->prev = prev;
-	node->next = next;
-	prev->next = node;
-	next->prev = node;
+	WRITE_ONCE(node->prev, prev);
+	WRITE_ONCE(node->next, next);
+	WRITE_ONCE(prev->next, node);
+	WRITE_ONCE(next->prev, node);
 }
 
 static inline void list_add(struct list_head *node, struct list_head *head)
@@ -41,15 +41,15 @@ static inline void list_add_tail(struct list_head *node, struct list_head *head)
 static inline void shim_list_remove(struct list_head *node)
 {
 	shim_assert(node->next->prev == node && node->prev->next == node);
-	node->next->prev = node->prev;
-	node->prev->next = node->next;
+	WRITE_ONCE(node->next->prev, node->prev);
+	WRITE_ONCE(node->prev->next, node->next);
 }
 
 static inline void list_del(struct list_head *node)
 {
 	shim_list_remove(node);
-	node->next = NULL;
-	node->prev = NULL;
+	WRITE_ONCE(node->next, NULL);
+	WRITE_ONCE(node->prev, NULL);
 }
 
 static inline void list_del_init(struct list_head *node)
@@ -84,10 +84,10 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 {
 	if (list_empty(from))
 		return;
-	from->prev->next = to->next;
-	to->next->prev = from->prev;
-	from->next->prev = to;
-	to->next = from->next;
+	WRITE_ONCE(from->prev->next, to->next);
+	WRITE_ONCE(to->next->prev, from->prev);
+	WRITE_ONCE(from->next->prev, to);
+	WRITE_ONCE(to->next, from->next);
 	INIT_LIST_HEAD(from);
 }
 
