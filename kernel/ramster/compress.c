@@ -3,6 +3,7 @@
  * compress.c - compresses and decompresses pages with the kernel's library functions, on per-CPU memory.
  */
 #include <linux/errno.h>
+#include <linux/error-injection.h>
 #include <linux/lz4.h>
 #include <linux/lzo.h>
 #include <linux/mm.h>
@@ -108,6 +109,7 @@ int decompress_page(enum compressor which, const void *src, size_t len, void *pa
 	put_cpu_ptr(&compress_cpu);
 	return err;
 }
+ALLOW_ERROR_INJECTION(decompress_page, ERRNO);
 
 static int prepare_cpu(struct compress_cpu *cpu, enum compressor which)
 {

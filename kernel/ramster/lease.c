@@ -3,6 +3,7 @@
  * lease.c - the leases of all peers: how they come, are wanted back, go and die.
  */
 #include <linux/err.h>
+#include <linux/error-injection.h>
 #include <linux/jiffies.h>
 #include <linux/limits.h>
 #include <linux/slab.h>
@@ -172,6 +173,7 @@ int lease_add(struct r2net_peer *peer, u32 size, const struct ramster_nl_lease *
 	}
 	return err;
 }
+ALLOW_ERROR_INJECTION(lease_add, ERRNO);
 
 /* ---- Going ---- */
 

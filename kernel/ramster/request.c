@@ -3,6 +3,7 @@
  * request.c - routes requests to a lender's connections, and again when a connection ends.
  */
 #include <linux/bits.h>
+#include <linux/error-injection.h>
 #include <linux/jiffies.h>
 
 #include "conn.h"
@@ -113,6 +114,7 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	spin_unlock(&peer->lock);
 	return err;
 }
+ALLOW_ERROR_INJECTION(r2net_submit, ERRNO);
 
 static void collect_done(struct list_head *queue, struct list_head *done)
 {

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/crc32c.h>
 #include <linux/err.h>
+#include <linux/error-injection.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
@@ -114,6 +115,7 @@ int seal_page(void *bytes, const struct seal_bond *bond)
 	mempool_free(op, ops);
 	return err ? -EIO : 0;
 }
+ALLOW_ERROR_INJECTION(seal_page, ERRNO);
 
 int seal_open(void *bytes, const struct seal_bond *bond)
 {
@@ -127,6 +129,7 @@ int seal_open(void *bytes, const struct seal_bond *bond)
 	mempool_free(op, ops);
 	return err ? -EBADMSG : 0;
 }
+ALLOW_ERROR_INJECTION(seal_open, ERRNO);
 
 int seal_set(bool on)
 {
