@@ -12,11 +12,11 @@ from hold import Hold
 pytestmark = pytest.mark.lab(nodes=2, mem="n1=128,192")
 
 MALFORMED = ("magic", "version", "type", "reserved", "tag", "items-0", "items-more", "items-limit", "length-0",
-             "length-short", "length-long", "length-limit", "length-4g", "item-long", "item-4g", "stale-with-bytes")
+             "length-short", "length-long", "length-limit", "length-4g", "item-long", "item-4g", "stale-with-bytes", "twice")
 BROKEN = ("half-frame", "half-header", "hang-up")
 # What counts them: bad seals one by one; the first refusal of a slot is the end of its whole extent.
 REFUSED = {"stale": "stale_slots", "range": "stale_slots", "status": None, "altered": "bad_seals",
-           "swapped": "bad_seals"}
+           "swapped": "bad_seals", "replayed": "bad_seals"}
 WATCHED = ("malformed_answers", "connections_failed", "stale_slots", "bad_seals", "loads_failed", "late_peers",
            "remotify_failed")
 
@@ -45,8 +45,8 @@ def misbehave(cluster, n1, request, how):
 
 
 def test_every_misbehaviour_is_tried(n1):
-    assert n1.sh("badpeer list").split() == [*MALFORMED, *BROKEN, "silence", "altered", "swapped", "stale", "range",
-                                                  "status"]
+    assert n1.sh("badpeer list").split() == [*MALFORMED, *BROKEN, "silence", "late", "altered", "swapped",
+                                                  "replayed", "stale", "range", "status"]
 
 
 def test_bad_answers_to_reads_are_read_errors(cluster, n1):

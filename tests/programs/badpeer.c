@@ -5,12 +5,14 @@
  * `badpeer OTHER read|write MISBEHAVIOUR`: the node OTHER must be in configfs, no ramsterd may run, and /dev/ramster0 must
  * have a size and be unused. Pages are written to it until the kernel has given some to this program; then each is read
  * back. The first READ, or the first WRITE, is answered badly; after misbehaviours that do not end the connection all are.
+ * With "replayed" pages are written several times, and what stands in the peer's memory is what came there first.
  * `badpeer list` names the misbehaviours. Prints "right=N failed=N wrong=N": pages, failed being those whose reading was
  * an I/O error. Exit status: 0; 1 if any page had other bytes than were written.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,6 +36,7 @@
 #define EXTENTS 4
 #define DEADLINE_MS 500
 #define SLOW_DEADLINE_MS 1000
+#define VERSIONS 4 /* of each page, before they are replayed */
 
 struct request {
 	struct r2net_hdr hdr;
@@ -47,9 +50,12 @@ struct answer {
 	size_t body_len;
 	size_t cut; /* bytes that are not sent at the end */
 	bool hang_up; /* afterwards */
+	bool again; /* it is sent twice */
+	unsigned int delay_ms; /* before it is sent */
 };
 
 static uint8_t memory[EXTENTS][R2NET_EXTENT_DEFAULT];
+static bool written[EXTENTS][R2NET_EXTENT_DEFAULT]; /* with "replayed": what is not written again */
 static atomic_bool begun; /* misbehaviour may */
 static atomic_bool silent;
 static unsigned int bad_type; /* R2NET_READ or R2NET_WRITE */
@@ -162,6 +168,22 @@ static void silence(struct answer *a)
 	atomic_store(&silent, true);
 }
 
+static void twice(struct answer *a)
+{
+	a->again = true;
+}
+
+/* After the owner's patience has ended. */
+static void late(struct answer *a)
+{
+	a->delay_ms = SLOW_DEADLINE_MS + DEADLINE_MS;
+}
+
+/* The bytes are older already, see keep_first(). */
+static void replayed(struct answer *a)
+{
+}
+
 static void altered(struct answer *a)
 {
 	size_t table = le16_to_cpu(a->hdr.items) * sizeof(struct r2net_result), i;
@@ -236,12 +258,15 @@ static const struct misbehaviour {
 	{ "item-long", long_item, false },
 	{ "item-4g", huge_item, false },
 	{ "stale-with-bytes", stale_with_bytes, false },
+	{ "twice", twice, false },
 	{ "half-frame", half_frame, false },
 	{ "half-header", half_header, false },
 	{ "hang-up", no_answer, false },
 	{ "silence", silence, true },
+	{ "late", late, false },
 	{ "altered", altered, true },
 	{ "swapped", swapped, true },
+	{ "replayed", replayed, true },
 	{ "stale", stale, true },
 	{ "range", out_of_range, true },
 	{ "status", unknown_status, true },
@@ -278,6 +303,32 @@ static uint8_t *place(const struct r2net_item *item)
 	return memory[extent] + offset;
 }
 
+/* Receives bytes, of which those stay that come to where nothing was before. */
+static bool keep_first(int fd, uint8_t *to, size_t len)
+{
+	static _Thread_local uint8_t bytes[R2NET_MAX_ITEM_LEN];
+	bool *known = &written[0][0] + (to - &memory[0][0]);
+	size_t i;
+
+	if (len > sizeof(bytes) || !receive(fd, bytes, len))
+		return false;
+	for (i = 0; i < len; i++) {
+		if (!known[i])
+			to[i] = bytes[i];
+		known[i] = true;
+	}
+	return true;
+}
+
+static bool receive_page(int fd, const struct r2net_item *item)
+{
+	size_t len = le32_to_cpu(item->length);
+
+	if (misbehaviour->spoil == replayed)
+		return keep_first(fd, place(item), len);
+	return receive(fd, place(item), len);
+}
+
 static bool receive_request(int fd, struct request *r)
 {
 	unsigned int i;
@@ -293,7 +344,7 @@ static bool receive_request(int fd, struct request *r)
 	if (!receive(fd, r->items, r->nr * sizeof(r->items[0])))
 		return false;
 	for (i = 0; r->hdr.type == R2NET_WRITE && i < r->nr; i++)
-		if (!receive(fd, place(&r->items[i]), le32_to_cpu(r->items[i].length)))
+		if (!receive_page(fd, &r->items[i]))
 			return false;
 	return true;
 }
@@ -306,7 +357,8 @@ static void make_answer(const struct request *r, struct answer *a)
 	memset(a, 0, offsetof(struct answer, body));
 	memset(results(a), 0, nr * sizeof(struct r2net_result));
 	a->cut = 0;
-	a->hang_up = false;
+	a->hang_up = a->again = false;
+	a->delay_ms = 0;
 	a->body_len = nr * sizeof(struct r2net_result);
 	for (i = 0; r->hdr.type == R2NET_READ && i < nr; i++) {
 		uint32_t len = le32_to_cpu(r->items[i].length);
@@ -333,8 +385,12 @@ static void transmit_answer(int fd, const struct answer *a)
 	} else {
 		body -= a->cut;
 	}
-	transmit(fd, &a->hdr, hdr);
-	transmit(fd, a->body, body);
+	if (a->delay_ms)
+		poll(NULL, 0, a->delay_ms);
+	for (int times = a->again ? 2 : 1; times; times--) {
+		transmit(fd, &a->hdr, hdr);
+		transmit(fd, a->body, body);
+	}
 	if (a->hang_up)
 		shutdown(fd, SHUT_RDWR);
 }
@@ -456,18 +512,18 @@ static void wait_for(const char *name, uint64_t value)
 	die(name);
 }
 
-static void write_pages(int fd, void *page)
+static void write_pages(int fd, void *page, uint32_t version)
 {
 	unsigned int i;
 
 	for (i = 1; i <= PAGES; i++) {
-		page_fill(page, PAGE_TEXT, 1, i, 1);
+		page_fill(page, PAGE_TEXT, 1, i, version);
 		if (pwrite(fd, page, PAGE_BYTES, (off_t)i * PAGE_BYTES) != PAGE_BYTES)
 			die("badpeer: writing");
 	}
 }
 
-static unsigned int read_pages(int fd, void *page)
+static unsigned int read_pages(int fd, void *page, uint32_t version)
 {
 	unsigned int right = 0, failed = 0, wrong = 0, i;
 	ssize_t got;
@@ -478,7 +534,7 @@ static unsigned int read_pages(int fd, void *page)
 			failed++;
 		else if (got != PAGE_BYTES)
 			die("badpeer: reading");
-		else if (page_right(page, PAGE_TEXT, 1, i, 1))
+		else if (page_right(page, PAGE_TEXT, 1, i, version))
 			right++;
 		else
 			wrong++;
@@ -509,7 +565,7 @@ static void arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	uint64_t instance, before;
-	unsigned int node, wrong;
+	unsigned int node, wrong, version = 1;
 	void *page = NULL;
 	int fd;
 
@@ -524,13 +580,17 @@ int main(int argc, char **argv)
 	atomic_store(&begun, bad_type == R2NET_WRITE);
 	before = counter("remotify_writes");
 	lend(node, instance);
-	write_pages(fd, page);
+	write_pages(fd, page, version);
+	while (misbehaviour->spoil == replayed && version < VERSIONS) {
+		wait_for("pages_remote", PAGES_REMOTE);
+		write_pages(fd, page, ++version);
+	}
 	if (bad_type == R2NET_READ)
 		wait_for("pages_remote", PAGES_REMOTE);
 	else
 		wait_for("remotify_writes", before + 1);
 	atomic_store(&begun, true);
-	wrong = read_pages(fd, page);
+	wrong = read_pages(fd, page, version);
 	command_begin(RAMSTER_CMD_PEER_DEAD, node, instance);
 	command_end();
 	return wrong ? 1 : 0;
