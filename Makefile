@@ -3,6 +3,8 @@
 # make          build everything for this machine's userspace, and the module for the lab's kernel
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
 # make test     the style, every unit test, and every test on nodes
+# make test-debug       tests on nodes whose kernels look for mistakes; TESTS="test_swap.py ..." for a part
+# make test-exhaustion  nodes that want more memory than there is, for minutes each; and that they cannot without reserves
 # make bench    the benchmarks, as tables
 # make soak     hundreds of failures at random on four nodes that work; SEED=N FAULTS=200 MEMBERSHIP=static|corosync
 # make sim      simulated clusters of 10 to 1,000 nodes: is what is lent balanced?
@@ -44,11 +46,12 @@ $(B)/%.o: %.c
 # Targets for people. They make others one by one, because a machine may have no compiler before setup is done.
 ALL_CPUS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 MAKE_ALL = $(MAKE) --no-print-directory $(ALL_CPUS)
+export RAMSTER_KERNEL = $(KERNEL)
 export RAMSTER_BUILD := $(abspath $(B))
 export PYTHONDONTWRITEBYTECODE := 1
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
 
-.PHONY: setup demo test test-unit test-multinode bench sim style
+.PHONY: setup demo test test-unit test-multinode test-debug test-exhaustion bench sim style
 setup:
 	@tests/setup/install build
 	@echo "make: building in $(B)/; kernels, packages and node images are kept in $(CACHE)"
@@ -70,6 +73,20 @@ test-unit: $(UNIT_TESTS) $(PROGRAMS)
 
 test-multinode: programs lab module
 	@$(PYTEST) -v tests/multinode
+
+# Each with a kernel of tests/kernels that looks for mistakes; afterwards which lines of the module have run.
+DEBUG_KERNEL := 6.1-debug
+TESTS :=
+test-debug: setup
+	+@$(MAKE_ALL) KERNEL=$(DEBUG_KERNEL) programs lab module
+	@rm -rf $(B)/gcov
+	@RAMSTER_KERNEL=$(DEBUG_KERNEL) $(PYTEST) -v $(or $(addprefix tests/multinode/,$(TESTS)),tests/multinode)
+	@tests/kernels/coverage $(B)/gcov
+
+test-exhaustion: setup
+	+@$(MAKE_ALL) programs lab module
+	+@$(MAKE_ALL) WITHOUT=reserves module
+	@EXHAUSTION_SECONDS=$(or $(SECONDS),120) $(PYTEST) -v -s tests/multinode/test_exhaustion.py
 
 bench: setup
 	+@$(MAKE_ALL) all $(BENCHES) lab

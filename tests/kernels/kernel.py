@@ -8,6 +8,12 @@ whose options come after those of the common `config`.
     build   = how far it is built if nobody asks for more: full (bzImage and modules), or prepare (enough to compile
               a module against)
     like    = another kernel, whose kernel.conf, patches and config come before this one's
+    append  = what its command line has besides
+    memory  = MiB that it takes more than the common one: nodes get them on top of what is asked for
+    cpus    = how many a node has at least
+    patience = how many times longer than on the common one tests wait for something
+
+A name with a - is that of a kernel that looks for mistakes. DEFAULT is what is meant where none is named.
 """
 import glob
 import hashlib
@@ -23,7 +29,8 @@ import cache
 import debian
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEYS = ("package", "suites", "build", "like")
+KEYS = ("package", "suites", "build", "like", "append", "memory", "cpus", "patience")
+DEFAULT = os.environ.get("RAMSTER_KERNEL") or "6.1"
 TOOLS = ("make", "gcc", "flex", "bison", "bc", "xz", "tar", "patch", "cpio", "depmod")
 PROGRESS_SECONDS = 20
 
@@ -66,6 +73,9 @@ class Kernel:
                 raise Error(f"{HERE}/{name}/kernel.conf: {key} is missing")
         if self.conf["build"] not in ("full", "prepare"):
             raise Error(f"{HERE}/{name}/kernel.conf: build is full or prepare, not {self.conf['build']}")
+        self.append = conf.get("append", "")
+        self.memory, self.cpus, self.patience = (int(conf.get(key, default)) for key, default in
+                                                 (("memory", 0), ("cpus", 1), ("patience", 1)))
         self.patches = (like.patches if like else []) + sorted(glob.glob(f"{HERE}/{name}/*.patch"))
         own = f"{HERE}/{name}/config"
         self.configs = (like.configs if like else [f"{HERE}/config"]) + ([own] if os.path.exists(own) else [])
@@ -158,8 +168,9 @@ class Kernel:
             config.flush()
             self._make("configuring", "allnoconfig", f"KCONFIG_ALLCONFIG={config.name}")
         got = cache.read(os.path.join(self.build_dir, ".config")).splitlines()
-        options = [line for line in dict.fromkeys(wanted.splitlines()) if line.startswith("CONFIG_")]
-        lacking = [line for line in options if line not in got]
+        options = dict(line.split("=", 1) for line in wanted.splitlines() if line.startswith("CONFIG_"))
+        lacking = [f"{name}={value}" for name, value in options.items()
+                   if (value != "n" and f"{name}={value}" not in got) or (value == "n" and f"{name}=y" in got)]
         if lacking:
             cache.say(self.who, f"without {', '.join(lacking)}, which this kernel does not have so")
         self._make("preparing for modules", "modules_prepare")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A program on a node that holds memory and touches it when it is told to (tests/programs/pagehold.c)."""
-import time
 import types
 
 import ramster
+from labnet import patience
 
 PAGES_PER_MIB = 256
 
@@ -23,7 +23,7 @@ class Hold:
         self.kill()
 
     def _line(self, timeout):
-        return self.stream.get(time.monotonic() + timeout)
+        return self.stream.get(patience.until(timeout))
 
     def tell(self, command, first, count):
         """Gives a command; answer() waits for its end."""

@@ -21,7 +21,9 @@ import signal
 import threading
 import time
 
+import debug
 import labnet
+from labnet import patience
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RAMSTER_BUILD", os.path.join(SOURCES, "build"))
@@ -98,7 +100,7 @@ def last_log(node):
 def wait_log(node, text, timeout=30):
     """Waits until that stands in last_log(), which it returns."""
     with LOGGED:
-        assert LOGGED.wait_for(lambda: text in last_log(node), timeout), f"{text!r} is not in {last_log(node)}"
+        assert LOGGED.wait_for(lambda: text in last_log(node), patience.longer(timeout)), f"{text!r} is not in {last_log(node)}"
         return last_log(node)
 
 
@@ -143,15 +145,17 @@ class Cluster:
     configs/cluster.conf if the lab has three nodes. parameters: those of the module, "name=value ...". borrowers: the
     names of the nodes with the module (default: all). corosync: the text of corosync.conf, or a dictionary; it is started
     where there is one. By default it is corosync_configuration() if cluster.conf asks for it. lender_group: the control
-    group that the lenders run in; "" for the root. seal: of a configuration that is not given.
+    group that the lenders run in; "" for the root. seal: of a configuration that is not given. without: "reserves" for the
+    module that was built so.
     """
 
     def __init__(self, lab, config=None, parameters="", borrowers=None, corosync=None, lender_group=LENDER_GROUP,
-                 seal="off"):
+                 seal="off", without=""):
         self.lab, self.parameters = lab, parameters.split()
         self.borrowers = list(lab.nodes) if borrowers is None else borrowers
         self.lender_group = lender_group
         self.kernel = lab.status()["kernel"]
+        self.modules = os.path.join(BUILD, "module", self.kernel + (f"-without-{without}" if without else ""))
         self.daemons = {}
         if config is None and len(lab.nodes) == 3:
             with open(CONFIG) as file:
@@ -183,11 +187,10 @@ class Cluster:
 
     def install(self, node):
         """Puts programs, modules and configuration onto a node. After a power cycle: install(), then start()."""
-        modules = os.path.join(BUILD, "module", self.kernel)
-        if not os.path.exists(os.path.join(modules, "ramster.ko")):
-            raise labnet.LabError(f"there is no ramster.ko in {modules} (make module KERNEL={self.kernel})")
+        if not os.path.exists(os.path.join(self.modules, "ramster.ko")):
+            raise labnet.LabError(f"there is no ramster.ko in {self.modules} (make module KERNEL={self.kernel})")
         for name in MODULES:
-            if os.path.exists(path := os.path.join(modules, f"{name}.ko")):
+            if os.path.exists(path := os.path.join(self.modules, f"{name}.ko")):
                 node.put(path, f"/lib/ramster/{name}.ko")
         for name, directory in PROGRAMS.items():
             node.put(os.path.join(BUILD, name), f"{directory}/{name}")
@@ -282,7 +285,7 @@ class Cluster:
 
     @staticmethod
     def _wait(stream, read, condition, timeout):
-        until, seen = time.monotonic() + timeout, None
+        until, seen = patience.until(timeout), None
         try:
             while True:
                 seen = read(until)
@@ -334,5 +337,11 @@ class Cluster:
     # The end
 
     def down(self):
-        """Boots all nodes anew, for the next cluster: nothing of this one is left."""
+        """Boots all nodes anew, for the next cluster: nothing of this one is left. A node that leaks memory is an error."""
+        up = [node for node in self.lab if node.status["state"] == "up"]
+        found = [f"{node} leaks memory:\n{text}" for node in up if (text := debug.leaks(node))]
+        for node in up:
+            debug.save_coverage(node, os.path.join(BUILD, "gcov"))
         self._on_all(labnet.Node.cycle)
+        if found:
+            raise labnet.LabError("\n".join(found))

@@ -2,9 +2,10 @@
 #
 # Programs that run in the lab's nodes: linked statically, as the nodes have few libraries; those of corosync they have.
 
-NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
+NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer eater failnth fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
 PROGRAMS += $(NODE_PROGRAMS) $(B)/tests/programs/badmember
 
+$(B)/tests/programs/eater: $(B)/tests/programs/pages.o
 $(B)/tests/programs/fdstore: $(B)/tests/programs/fds.o
 $(B)/tests/programs/fulldisk: $(B)/tests/programs/pages.o
 $(B)/tests/programs/pagecheck: $(B)/tests/programs/pages.o

@@ -5,7 +5,7 @@ import shlex
 import signal
 import threading
 
-from . import frames
+from . import frames, patience
 from .request import LabError
 
 
@@ -119,7 +119,7 @@ class Process:
     def wait(self, timeout=None):
         """Its exit status; LabError if the node stopped, TimeoutError if it still runs after `timeout` seconds."""
         with self.changed:
-            if not self.changed.wait_for(lambda: self.over, timeout):
+            if not self.changed.wait_for(lambda: self.over, timeout and patience.longer(timeout)):
                 raise TimeoutError(f"{self.name}: still running after {timeout:g} s")
         self.reader.join()
         self.connection.close()

@@ -4,6 +4,10 @@ import dataclasses
 import os
 import re
 
+from . import paths  # noqa: F401, finds the next
+
+import kernel as kernels
+
 MAX_NODES = 16
 UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -39,7 +43,7 @@ class Node:
 class Lab:
     name: str
     nodes: list
-    kernel: str = "6.1"
+    kernel: str = kernels.DEFAULT
     append: str = ""
     mtu: int = 1500
     boot_timeout: int = 120  # seconds
@@ -103,7 +107,7 @@ def _file(text, names):
     return (names if node == "all" else [node]), File(os.path.abspath(source), target)
 
 
-def parse(name="default", nodes=3, mem=(), cpus=(), disks=(), files=(), kernel="6.1", append="", mtu=1500,
+def parse(name="default", nodes=3, mem=(), cpus=(), disks=(), files=(), kernel=kernels.DEFAULT, append="", mtu=1500,
           boot_timeout=120):
     """
     The description of a lab. mem, cpus and disks are lists, or texts with commas, of "VALUE" (for all nodes) or

@@ -94,7 +94,7 @@ class Supervisor:
 
     async def booted(self, machine):
         try:
-            await asyncio.wait_for(asyncio.shield(machine.ready), self.lab.boot_timeout)
+            await asyncio.wait_for(asyncio.shield(machine.ready), self.lab.boot_timeout * machine.kernel.patience)
         except asyncio.TimeoutError:
             raise Refused(f"{machine.name} was not up after {self.lab.boot_timeout} s (see {machine.console_path})")
         except Stopped as error:
@@ -193,7 +193,8 @@ class Supervisor:
 
     async def do_wait(self, node, pattern, since, timeout):
         try:
-            return await asyncio.wait_for(self.machine(node).wait_console(pattern, since), timeout)
+            machine = self.machine(node)
+            return await asyncio.wait_for(machine.wait_console(pattern, since), timeout * machine.kernel.patience)
         except asyncio.TimeoutError:
             raise Refused(f"{node}: no line with {pattern!r} on the console within {timeout:g} s")
 

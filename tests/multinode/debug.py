@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What kernels that look for mistakes (tests/kernels/*-debug) tell at the end of a test; nothing on others."""
+import io
+import os
+import re
+import tarfile
+
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+KMEMLEAK_YOUNG = 5  # seconds for which it does not report an object
+GCOV = "/sys/kernel/debug/gcov"
+
+
+def leaks(node):
+    """Memory that nothing points to any more, as text; "" if there is none. Looks twice: pointers move meanwhile."""
+    return node.sh(f"[ -e {KMEMLEAK} ] || exit 0; echo scan >{KMEMLEAK}; sleep {KMEMLEAK_YOUNG + 1}; "
+                   f"echo scan >{KMEMLEAK}; cat {KMEMLEAK}", timeout=120)
+
+
+def save_coverage(node, directory):
+    """Adds which lines of the module have run on the node since it was booted, for tests/kernels/coverage."""
+    # Files there have no size before they are read.
+    script = (f"cd {GCOV} 2>/dev/null || exit 0; mkdir -p /tmp/gcov; find . -name '*.gcda' | while read -r file; do "
+              'mkdir -p "/tmp/gcov/${file%/*}" && cat "$file" >"/tmp/gcov/$file"; done; tar -C /tmp/gcov -cf - .')
+    data = node.run("sh", "-c", script, timeout=120).out_bytes
+    if data:
+        test = re.sub(r"[^\w.-]+", "_", os.environ.get("PYTEST_CURRENT_TEST", "by-hand"))
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            tar.extractall(os.path.join(directory, f"{test}.{node.name}"))
