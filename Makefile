@@ -4,7 +4,7 @@
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
 # make test     the style, every unit test, and every test on nodes
 # make test-debug       tests on nodes whose kernels look for mistakes; TESTS="test_swap.py ..." for a part
-# make test-exhaustion  nodes that want more memory than there is, for minutes each; and that they cannot without reserves
+# make test-exhaustion  programs that want more memory than there is, for minutes each, on nodes of several sizes
 # make bench    the benchmarks, as tables
 # make soak     hundreds of failures at random on four nodes that work; SEED=N FAULTS=200 MEMBERSHIP=static|corosync
 # make sim      simulated clusters of 10 to 1,000 nodes: is what is lent balanced?

@@ -2,7 +2,7 @@
 #
 # make module         ramster.ko and ramster_frontswap.ko for the lab's kernel, in $(B)/module/$(KERNEL)/
 # make module WITHOUT=reserves    the same built so that it may not use the kernel's reserves, in $(B)/module/$(KERNEL)-without-reserves/;
-#                     tests show with it that they could fail
+#                     tests show with it what the reserves are for
 # make modules-all    the module compiled against every kernel of tests/kernels
 #
 # The kernel's build writes beside the sources, so it works on a copy of them. Kernels that are only prepared, not
