@@ -18,6 +18,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "netlink.h"
+#include "once.h"
 #include "peer.h"
 #include "reserve.h"
 #include "trace.h"
@@ -45,7 +46,7 @@ void r2net_conn_abort_locked(struct r2net_conn *conn)
 	lockdep_assert_held(&conn->peer->lock);
 	if (conn->failed)
 		return;
-	conn->failed = true;
+	WRITE_ONCE(conn->failed, true);
 	list_del_init(&conn->link);
 	count(connections_failed);
 	queue_work(r2net_wq, &conn->teardown);
@@ -58,7 +59,7 @@ void r2net_conn_queue(struct r2net_conn *conn, struct r2net_request *req)
 		conn->progress = jiffies;
 	req->conn = conn->number;
 	list_add_tail(&req->link, req->type == R2NET_WRITE || req->bulk ? &conn->bulk : &conn->urgent);
-	conn->nr_queued++;
+	ADD_ONCE(conn->nr_queued, 1);
 	wake_up(&conn->wake);
 }
 
@@ -97,11 +98,11 @@ static struct r2net_request *conn_next(struct r2net_conn *conn)
 	if (!req)
 		goto out;
 	list_del_init(&req->link);
-	conn->nr_queued--;
+	SUB_ONCE(conn->nr_queued, 1);
 	for (slot = 0; conn->inflight[slot]; slot++)
 		;
 	conn->inflight[slot] = req;
-	conn->nr_inflight++;
+	ADD_ONCE(conn->nr_inflight, 1);
 	req->tag = ++conn->serial * R2NET_MAX_WINDOW + slot;
 	req->sent = ktime_get();
 	refcount_inc(&req->ref);
@@ -131,7 +132,7 @@ static int conn_send(struct r2net_conn *conn, struct r2net_request *req)
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
 	int sent;
 
-	conn->tx_bytes += left;
+	ADD_ONCE(conn->tx_bytes, left);
 	count_add(tx_bytes, left);
 	trace_ramster_send(conn->peer->node, conn->number, req->type, req->nr, left);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, vec, ARRAY_SIZE(vec), left);
@@ -186,7 +187,7 @@ static int conn_recv(struct r2net_conn *conn, void *buf, size_t len)
 		vec.iov_base += got;
 		vec.iov_len -= got;
 		len -= got;
-		conn->rx_bytes += got;
+		ADD_ONCE(conn->rx_bytes, got);
 		count_add(rx_bytes, got);
 	}
 	return 0;
@@ -211,7 +212,7 @@ static void conn_answered(struct r2net_conn *conn, struct r2net_request *req)
 {
 	spin_lock(&conn->peer->lock);
 	conn->inflight[req->tag % R2NET_MAX_WINDOW] = NULL;
-	conn->nr_inflight--;
+	SUB_ONCE(conn->nr_inflight, 1);
 	conn->progress = jiffies;
 	spin_unlock(&conn->peer->lock);
 	wake_up(&conn->wake);

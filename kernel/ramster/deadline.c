@@ -131,14 +131,14 @@ static unsigned long deadline_check(struct r2net_peer *peer, struct expired *exp
 static void ping(struct r2net_peer *peer)
 {
 	spin_lock(&peer->lock);
-	if (peer->pinging) {
+	if (READ_ONCE(peer->pinging)) {
 		spin_unlock(&peer->lock);
 		return;
 	}
-	peer->pinging = true;
+	WRITE_ONCE(peer->pinging, true);
 	spin_unlock(&peer->lock);
 	if (r2net_submit(peer, &peer->ping))
-		peer->pinging = false;
+		WRITE_ONCE(peer->pinging, false);
 }
 
 static void ping_item(struct r2net_request *req, unsigned int i, int err, void *bytes)
@@ -160,9 +160,9 @@ static void fence(struct r2net_peer *peer)
 	u32 number = 0;
 
 	spin_lock(&peer->lock);
-	if (!peer->fence_conn && !list_empty(&peer->fencing)) {
+	if (!READ_ONCE(peer->fence_conn) && !list_empty(&peer->fencing)) {
 		number = list_first_entry(&peer->fencing, struct r2net_request, link)->conn;
-		peer->fence_conn = number;
+		WRITE_ONCE(peer->fence_conn, number);
 	}
 	spin_unlock(&peer->lock);
 	if (!number)
@@ -221,11 +221,11 @@ static void deadline_monitor(struct work_struct *work)
 		r2net_peer_drop_unsent(peer);
 	if (due > PING_AFTER)
 		hedge_avoid(peer);
-	if (due > PING_AFTER || peer->state == RAMSTER_PEER_LATE)
+	if (due > PING_AFTER || READ_ONCE(peer->state) == RAMSTER_PEER_LATE)
 		ping(peer);
-	if (fencing && peer->state != RAMSTER_PEER_LATE)
+	if (fencing && READ_ONCE(peer->state) != RAMSTER_PEER_LATE)
 		fence(peer);
-	if (due || fencing || peer->state == RAMSTER_PEER_LATE)
+	if (due || fencing || READ_ONCE(peer->state) == RAMSTER_PEER_LATE)
 		mod_delayed_work(r2net_wq, &peer->monitor,
 				 expired.nr == ARRAY_SIZE(expired.req) ? 0 : MONITOR_INTERVAL);
 }

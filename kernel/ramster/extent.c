@@ -84,7 +84,7 @@ static void extent_end(struct extent *extent)
 {
 	while (extent->nr_legs)
 		extent_detach(extent, extent->legs[0]);
-	extent_table[extent->number] = NULL;
+	WRITE_ONCE(extent_table[extent->number], NULL);
 	SUB_ONCE(extent_totals.table_bytes, extent_bytes(extent));
 	extent_group_put_locked(extent->group);
 	kfree(extent);
@@ -124,7 +124,7 @@ void extent_account(struct extent *extent, int pages, int used)
 
 	lockdep_assert_held(&extents_lock);
 	SUB_ONCE(extent_totals.missing, extent_missing(extent));
-	extent->pages += pages;
+	ADD_ONCE(extent->pages, pages);
 	extent->used += used;
 	ADD_ONCE(extent_totals.missing, extent_missing(extent));
 	ADD_ONCE(extent_totals.pages, pages);
@@ -252,7 +252,7 @@ static int table_grow(void)
 		memcpy(bigger, extent_table, extent_table_size * sizeof(*extent_table));
 	old = extent_table;
 	extent_table = bigger;
-	extent_table_size = size;
+	WRITE_ONCE(extent_table_size, size);
 	spin_unlock(&extents_lock);
 	kvfree(old);
 	return 0;
@@ -327,7 +327,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 		extent->group = group;
 		extent->number = number;
 		extent->serial = seal_serial();
-		extent_table[number] = extent;
+		WRITE_ONCE(extent_table[number], extent);
 		ADD_ONCE(extent_totals.table_bytes, extent_bytes(extent));
 		for (i = 0; i < nr; i++)
 			extent_attach(extent, legs[i]);
@@ -467,7 +467,7 @@ u64 extent_moving_bytes(void)
 
 u64 extent_table_bytes(void)
 {
-	return READ_ONCE(extent_totals.table_bytes) + extent_table_size * sizeof(*extent_table);
+	return READ_ONCE(extent_totals.table_bytes) + READ_ONCE(extent_table_size) * sizeof(*extent_table);
 }
 
 int extent_init(void)

@@ -207,7 +207,7 @@ void frontswap_detach(void)
 	attached = false;
 	if (kernel_writes)
 		compat_frontswap_write_through(false);
-	kernel_writes = false;
+	WRITE_ONCE(kernel_writes, false);
 	for (i = 0; i < MAX_SWAPFILES; i++)
 		if (areas[i].pool)
 			tmem_pool_destroy(areas[i].pool);

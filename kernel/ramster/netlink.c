@@ -268,7 +268,7 @@ static int cmd_lease_add(struct sk_buff *skb, struct genl_info *info)
 	peer = lock_peer(info);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	err = peer->state == RAMSTER_PEER_DEAD
+	err = READ_ONCE(peer->state) == RAMSTER_PEER_DEAD
 		      ? -EHOSTDOWN
 		      : lease_add(peer, nla_get_u32(info->attrs[RAMSTER_A_EXTENT_SIZE]), leases, len / sizeof(*leases));
 	r2net_peers_unlock();
@@ -521,7 +521,7 @@ static int dump_leases(struct sk_buff *skb, struct netlink_callback *cb)
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (i++ < cb->args[0])
 			continue;
-		if (peer->state != RAMSTER_PEER_DEAD && !dump_peer_leases(skb, cb, peer))
+		if (READ_ONCE(peer->state) != RAMSTER_PEER_DEAD && !dump_peer_leases(skb, cb, peer))
 			break;
 		cb->args[0] = i;
 		cb->args[1] = 0;

@@ -79,7 +79,7 @@ static ssize_t node_num_store(struct config_item *item, const char *page, size_t
 	else if (node->pins && node->num != num)
 		err = -EBUSY;
 	else
-		node->num = num;
+		WRITE_ONCE(node->num, num);
 	mutex_unlock(&nodes_lock);
 	return err ?: len;
 }
@@ -152,7 +152,7 @@ static ssize_t node_local_store(struct config_item *item, const char *page, size
 		if (local && other != node && other->local)
 			err = -EEXIST;
 	if (!err)
-		node->local = local;
+		WRITE_ONCE(node->local, local);
 	mutex_unlock(&nodes_lock);
 	return err ?: len;
 }

@@ -7,7 +7,7 @@
 
 #include <linux/compiler.h>
 
-/* The caller holds the lock of @x. */
+/* The caller holds the lock of @x, or is the only one that writes it. */
 #define ADD_ONCE(x, n) WRITE_ONCE(x, (x) + (n))
 #define SUB_ONCE(x, n) WRITE_ONCE(x, (x) - (n))
 

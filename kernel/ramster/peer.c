@@ -52,7 +52,7 @@ bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state st
 		WRITE_ONCE(peer->silent_since, 0);
 	else if (peer->state == RAMSTER_PEER_UP)
 		WRITE_ONCE(peer->silent_since, jiffies | 1);
-	peer->state = state;
+	WRITE_ONCE(peer->state, state);
 	return true;
 }
 
@@ -80,7 +80,7 @@ struct r2net_peer *r2net_peer_find(u32 node, u64 lender_instance)
 	list_for_each_entry(peer, &r2net_peers, link) {
 		if (peer->node != node || peer->lender_instance != lender_instance)
 			continue;
-		if (peer->state != RAMSTER_PEER_DEAD)
+		if (READ_ONCE(peer->state) != RAMSTER_PEER_DEAD)
 			return peer;
 		dead = peer;
 	}
@@ -143,7 +143,7 @@ static struct r2net_peer *peer_new(struct nodemanager_node *config, u64 lender_i
 int r2net_peer_set(struct nodemanager_node *config, u64 lender_instance, u32 deadline_ms, u32 slow_deadline_ms)
 {
 	struct r2net_peer *peer = r2net_peer_find(nodemanager_number(config), lender_instance);
-	bool known = peer && peer->state != RAMSTER_PEER_DEAD;
+	bool known = peer && READ_ONCE(peer->state) != RAMSTER_PEER_DEAD;
 
 	if (!known) {
 		peer = peer_new(config, lender_instance);
@@ -206,7 +206,7 @@ void r2net_peers_reap(void)
 	lockdep_assert_held(&peers_mutex);
 	list_for_each_entry_safe(peer, next, &r2net_peers, link) {
 		lease_space_read(&peer->space, &space);
-		if (peer->state != RAMSTER_PEER_DEAD || space.nr)
+		if (READ_ONCE(peer->state) != RAMSTER_PEER_DEAD || space.nr)
 			continue;
 		list_del(&peer->link);
 		r2net_peer_put(peer);

@@ -136,7 +136,7 @@ void r2net_peer_drop_unsent(struct r2net_peer *peer)
 	list_for_each_entry(conn, &peer->conns, link) {
 		collect_done(&conn->urgent, &done);
 		collect_done(&conn->bulk, &done);
-		conn->nr_queued = list_count_nodes(&conn->urgent) + list_count_nodes(&conn->bulk);
+		WRITE_ONCE(conn->nr_queued, list_count_nodes(&conn->urgent) + list_count_nodes(&conn->bulk));
 	}
 	spin_unlock(&peer->lock);
 	list_for_each_entry_safe(req, next, &done, link) {
@@ -154,7 +154,7 @@ void r2net_peer_heard(struct r2net_peer *peer, u64 read_us)
 	if (read_us)
 		WRITE_ONCE(peer->rtt_at, jiffies);
 	if (read_us)
-		peer->rtt_us = peer->rtt_us ? (peer->rtt_us * 7 + read_us) / 8 : read_us;
+		WRITE_ONCE(peer->rtt_us, peer->rtt_us ? (peer->rtt_us * 7 + read_us) / 8 : read_us);
 	/* Without a connection for data an answer to PING helps nobody. */
 	if (peer->state == RAMSTER_PEER_LATE && peer_conn(peer, R2NET_ROLE_DATA))
 		changed = r2net_peer_set_state(peer, RAMSTER_PEER_UP);

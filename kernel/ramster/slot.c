@@ -79,6 +79,16 @@ bool slot_block_has_room(const struct block *block)
 	return !block_is_full(block);
 }
 
+/* What was kept for the class; @block is, instead. */
+static struct block *spare_swap(struct slot_class *class, struct block *block)
+{
+	struct block *spare = class->spare;
+
+	lockdep_assert_held(&extents_lock);
+	WRITE_ONCE(class->spare, block);
+	return spare;
+}
+
 static struct block *block_new(struct extent_group *group, unsigned int class)
 {
 	struct extent *extent;
@@ -93,7 +103,7 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 			break;
 	block = kmem_cache_zalloc(classes[class].tables, BLOCK_GFP);
 	if (!block)
-		swap(block, classes[class].spare);
+		block = spare_swap(&classes[class], NULL);
 	if (!block)
 		return NULL;
 	for (i = 0; extent->blocks[i]; i++)
@@ -125,7 +135,7 @@ static void block_free(struct block *block)
 		return;
 	}
 	memset(block, 0, kmem_cache_size(class->tables));
-	class->spare = block;
+	WRITE_ONCE(class->spare, block);
 }
 
 /* The extent may be gone with its last block. */
@@ -543,7 +553,7 @@ void slot_refill(gfp_t gfp)
 		if (!block)
 			return;
 		spin_lock(&extents_lock);
-		swap(block, classes[i].spare);
+		block = spare_swap(&classes[i], block);
 		spin_unlock(&extents_lock);
 		if (block)
 			kmem_cache_free(classes[i].tables, block);

@@ -459,7 +459,7 @@ static void *fetch_home_near(struct zpage *zpage)
 	if (!remote)
 		return NULL;
 	if (READ_ONCE(zpage->state) == ZPAGE_FETCHING) {
-		zpage->purpose = FETCH_HOME;
+		WRITE_ONCE(zpage->purpose, FETCH_HOME);
 		return NULL;
 	}
 	zcache_keep_clean(zpage);

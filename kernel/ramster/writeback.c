@@ -261,8 +261,8 @@ static int start(struct tmem_pool *of)
 		if (!pages[i])
 			goto err;
 	}
-	failed = 0;
-	of->through = through;
+	WRITE_ONCE(failed, 0);
+	WRITE_ONCE(of->through, through);
 	WRITE_ONCE(pool, of);
 	thread = kthread_run(writeback_thread, NULL, "ramster_writeback");
 	if (!IS_ERR(thread))
