@@ -281,9 +281,9 @@ static void test_nobody_to_ask(void **state)
 	quick->peer.rtt_at = jiffies;
 	assert_int_equal(donor_slow(slow, LONG_US), 0);
 	quick->peer.slow_until = jiffies;
-	quick->peer.state = RAMSTER_PEER_LATE;
+	donor_set_state(quick, RAMSTER_PEER_LATE);
 	assert_int_equal(donor_slow(slow, LONG_US), 0);
-	quick->peer.state = RAMSTER_PEER_UP;
+	donor_set_state(quick, RAMSTER_PEER_UP);
 	quick->peer.rtt_us = LONG_US;
 	quick->peer.rtt_at = jiffies;
 	assert_int_equal(donor_slow(slow, LONG_US), 0);
@@ -391,13 +391,13 @@ static void test_a_slow_peer_is_avoided(void **state)
 	donor_answer_all(slow);
 	assert_right(&async, 20);
 	/* Slow is better than not there. */
-	slow->peer.state = RAMSTER_PEER_DOWN;
+	donor_set_state(slow, RAMSTER_PEER_DOWN);
 	async = load(30, false);
 	asked(1);
 	assert_ptr_equal(slow, was);
 	donor_answer_all(slow);
 	assert_right(&async, 30);
-	quick->peer.state = RAMSTER_PEER_UP;
+	donor_set_state(quick, RAMSTER_PEER_UP);
 	quick->peer.slow_until = jiffies + 1000 * HZ;
 	async = load(40, false);
 	asked(1);

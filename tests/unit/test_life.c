@@ -261,12 +261,12 @@ static void test_errors(void **state)
 	life_up("zsmalloc", false);
 	life.may_fail = true;
 	for (i = 0; i < DONORS; i++)
-		life.donors[i]->item_err_permille = 20;
+		WRITE_ONCE(life.donors[i]->item_err_permille, 20);
 	shim_fail_allocations(10);
 	run_tasks();
 	assert_true(life.failed > 0);
 	for (i = 0; i < DONORS; i++)
-		life.donors[i]->item_err_permille = 0;
+		WRITE_ONCE(life.donors[i]->item_err_permille, 0);
 	shim_fail_allocations(0);
 	check_all(false);
 	life_down();

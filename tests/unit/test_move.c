@@ -96,9 +96,9 @@ static void test_to_another_lender(void **state)
 	assert_int_equal(pages_at(other), PAGES);
 	assert_int_equal(extent_pages(), PAGES);
 	assert_int_equal(give_back(scene.donor), 2);
-	reads = scene.donor->reads;
+	reads = READ_ONCE(scene.donor->reads);
 	check_all(PAGES);
-	assert_int_equal(scene.donor->reads, reads);
+	assert_int_equal(READ_ONCE(scene.donor->reads), reads);
 	assert_int_equal(zcache_pages(), 0);
 }
 
@@ -134,11 +134,11 @@ static void test_home(void **state)
 static void test_kept_after_all(void **state)
 {
 	fill_remote(PAGES);
-	scene.donor->wait = true;
+	WRITE_ONCE(scene.donor->wait, true);
 	keep(scene.donor, 0);
 	wait_until(READ_ONCE(scene.donor->nr_pending) > 0);
 	keep(scene.donor, UINT_MAX);
-	scene.donor->wait = false;
+	WRITE_ONCE(scene.donor->wait, false);
 	donor_answer_all(scene.donor);
 	wait_until(!extent_moving_bytes());
 	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
@@ -151,12 +151,12 @@ static void test_a_target_that_fails(void **state)
 {
 	fill_remote(PAGES);
 	assert_int_equal(donor_lend(other, SIZE, 3), 0);
-	other->item_err = -EIO;
+	WRITE_ONCE(other->item_err, -EIO);
 	keep(scene.donor, 0);
-	wait_until(other->writes > 3);
+	wait_until(READ_ONCE(other->writes) > 3);
 	assert_int_equal(pages_at(other), 0);
 	check_all(PAGES / 2);
-	other->item_err = 0;
+	WRITE_ONCE(other->item_err, 0);
 	wait_until(!pages_at(scene.donor));
 	check_all(PAGES);
 }
@@ -165,11 +165,11 @@ static void test_a_target_that_dies(void **state)
 {
 	fill_remote(PAGES);
 	assert_int_equal(donor_lend(other, SIZE, 3), 0);
-	other->wait = true;
+	WRITE_ONCE(other->wait, true);
 	keep(scene.donor, 0);
 	wait_until(READ_ONCE(other->nr_pending) > 0);
 	assert_int_equal(donor_die(other), 0);
-	other->wait = false;
+	WRITE_ONCE(other->wait, false);
 	assert_int_equal(donor_lend(third, SIZE, 3), 0);
 	move_wake();
 	wait_until(!pages_at(scene.donor));
@@ -182,18 +182,18 @@ static void test_a_target_that_hangs(void **state)
 {
 	fill_remote(PAGES);
 	assert_int_equal(donor_lend(other, SIZE, 3), 0);
-	other->wait = true;
+	WRITE_ONCE(other->wait, true);
 	keep(scene.donor, 0);
 	wait_until(READ_ONCE(other->nr_pending) == 2);
-	other->peer.state = RAMSTER_PEER_DOWN;
+	donor_set_state(other, RAMSTER_PEER_DOWN);
 	donor_break(other);
 	assert_int_equal(donor_lend(third, SIZE, 3), 0);
 	wait_until(!pages_at(scene.donor));
 	assert_int_equal(give_back(scene.donor), 2);
 	check_all(PAGES);
 	donor_fence(other);
-	other->wait = false;
-	other->peer.state = RAMSTER_PEER_UP;
+	WRITE_ONCE(other->wait, false);
+	donor_set_state(other, RAMSTER_PEER_UP);
 }
 
 static void fill_both(void)
@@ -311,16 +311,16 @@ static void test_a_silent_lender(void **state)
 	remote = extent_pages();
 	assert_int_equal(donor_lend(third, SIZE, 2), 0);
 	move_set_restore_after(0);
-	other->peer.silent_since = jiffies | 1;
-	other->peer.state = RAMSTER_PEER_DOWN;
-	other->submit_err = -ENOTCONN;
+	WRITE_ONCE(other->peer.silent_since, jiffies | 1);
+	donor_set_state(other, RAMSTER_PEER_DOWN);
+	WRITE_ONCE(other->submit_err, -ENOTCONN);
 	check_all(PAGES);
 	wait_until(!pages_at(other));
 	assert_int_equal(pages_at(third), remote);
 	assert_int_equal(pages_at(scene.donor), remote);
 	/* It lives: what it has is given back or used again. */
-	other->peer.state = RAMSTER_PEER_UP;
-	other->submit_err = 0;
+	donor_set_state(other, RAMSTER_PEER_UP);
+	WRITE_ONCE(other->submit_err, 0);
 	assert_int_equal(donor_die(scene.donor), 0);
 	check_all(PAGES);
 	remotify_exit();
@@ -332,17 +332,17 @@ static void test_the_other_copy(void **state)
 	shim_totalram_pages = 20000;
 	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
-	scene.donor->corrupt = true;
+	WRITE_ONCE(scene.donor->corrupt, true);
 	check_all(PAGES);
-	scene.donor->corrupt = false;
-	other->item_err = -EIO;
+	WRITE_ONCE(scene.donor->corrupt, false);
+	WRITE_ONCE(other->item_err, -EIO);
 	drop_clean_all();
 	check_all(PAGES);
-	other->submit_err = -ETIMEDOUT;
+	WRITE_ONCE(other->submit_err, -ETIMEDOUT);
 	drop_clean_all();
 	check_all(PAGES);
-	other->item_err = 0;
-	other->submit_err = 0;
+	WRITE_ONCE(other->item_err, 0);
+	WRITE_ONCE(other->submit_err, 0);
 	remotify_exit();
 }
 

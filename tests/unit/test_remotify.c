@@ -23,7 +23,7 @@ static int set_up(void **state)
 	shim_totalram_pages = 20000;
 	assert_int_equal(zcache_set_limits(1, 50), 0); /* a third of our pages are above the mark */
 	assert_int_equal(remotify_init(), 0);
-	scene.donor->wait = true;
+	WRITE_ONCE(scene.donor->wait, true);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static void settle(void)
 	remotify_stop();
 	donor_answer_all(scene.donor);
 	donor_fence(scene.donor);
-	scene.donor->wait = false;
+	WRITE_ONCE(scene.donor->wait, false);
 }
 
 /* Waits until as many WRITEs are under way as there may be. */

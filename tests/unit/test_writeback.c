@@ -146,10 +146,10 @@ static void test_a_silent_peer_is_passed_over(void **state)
 	unsigned long nr = fill_donor();
 	u64 remote = extent_pages();
 
-	scene.donor->peer.state = RAMSTER_PEER_LATE;
+	donor_set_state(scene.donor, RAMSTER_PEER_LATE);
 	be_full();
 	assert_true(wait_for_disk(nr + 200 - remote));
-	scene.donor->peer.state = RAMSTER_PEER_UP;
+	donor_set_state(scene.donor, RAMSTER_PEER_UP);
 	be_empty();
 	disk_stop(&disk);
 	assert_int_equal(extent_pages(), remote);
@@ -179,7 +179,7 @@ static void rewrite(unsigned long index)
 {
 	struct page page;
 
-	disk.writing = NULL;
+	WRITE_ONCE(disk.writing, NULL);
 	page_make(&page, PAGE_WORD, 5);
 	assert_int_equal(disk_store(&disk, 1, &page), 0);
 	disk_free(&disk, 2);
@@ -191,7 +191,7 @@ static void test_what_is_rewritten_or_freed_meanwhile_is_not_on_the_disk(void **
 
 	donor_die(scene.donor);
 	fill(0, 100);
-	disk.writing = rewrite;
+	WRITE_ONCE(disk.writing, rewrite);
 	be_full();
 	assert_true(wait_for_disk(40));
 	be_empty();
@@ -210,7 +210,7 @@ static void test_a_disk_that_fails_loses_nothing(void **state)
 
 	donor_die(scene.donor);
 	fill(0, 300);
-	disk.fail = true;
+	WRITE_ONCE(disk.fail, true);
 	be_full();
 	assert_true(writeback_may_make_room());
 	writeback_wake();
@@ -230,7 +230,7 @@ static void test_a_load_meets_a_page_on_its_way_to_the_disk(void **state)
 	struct async async;
 	int tries;
 
-	scene.donor->wait = true;
+	WRITE_ONCE(scene.donor->wait, true);
 	be_full();
 	writeback_wake();
 	for (tries = 0; tries < TRIES && !READ_ONCE(scene.donor->nr_pending); tries++)
@@ -243,7 +243,7 @@ static void test_a_load_meets_a_page_on_its_way_to_the_disk(void **state)
 	assert_true(wait_for_disk(10));
 	disk_stop(&disk);
 	donor_answer_all(scene.donor);
-	scene.donor->wait = false;
+	WRITE_ONCE(scene.donor->wait, false);
 	/* It was asked for, so it is warm. */
 	assert_false(backing_has(&disk.backing, 0));
 	check_all(nr + 200);

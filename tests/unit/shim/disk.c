@@ -7,6 +7,7 @@
 #include <linux/string.h>
 
 #include "disk.h"
+#include "once.h"
 #include "writeback.h"
 
 static struct disk *the_disk;
@@ -46,6 +47,7 @@ bool backing_is_same(const struct backing *backing, const struct backing_read *r
 void backing_batch_begin(struct backing *backing, struct backing_batch *batch)
 {
 	struct disk *disk = container_of(backing, struct disk, backing);
+	void (*writing)(unsigned long index);
 	unsigned int i;
 
 	might_sleep();
@@ -53,14 +55,15 @@ void backing_batch_begin(struct backing *backing, struct backing_batch *batch)
 	batch->failed = 0;
 	for (i = 0; i < batch->nr; i++) {
 		shim_assert(!i || batch->indices[i - 1] < batch->indices[i]);
-		if (disk->writing)
-			disk->writing(batch->indices[i]);
-		if (disk->fail)
+		writing = READ_ONCE(disk->writing);
+		if (writing)
+			writing(batch->indices[i]);
+		if (READ_ONCE(disk->fail))
 			batch->failed |= BIT_ULL(i);
 		else
 			disk->pages[batch->indices[i]] = *batch->pages[i];
 	}
-	disk->batches++;
+	ADD_ONCE(disk->batches, 1);
 }
 
 void backing_batch_end(struct backing *backing, struct backing_batch *batch)

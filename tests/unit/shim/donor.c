@@ -5,6 +5,7 @@
 
 #include "donor.h"
 #include "netlink.h"
+#include "once.h"
 #include "tests/unit/pages.h"
 
 struct donor_extent {
@@ -47,6 +48,7 @@ int donor_lend(struct donor *donor, u32 size, unsigned int nr)
 	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
 	unsigned int i;
 
+	spin_lock(&donor->peer.lock);
 	shim_assert(donor->nr_extents + nr <= DONOR_MAX_EXTENTS);
 	for (i = 0; i < nr; i++) {
 		struct donor_extent *extent = &donor->extents[donor->nr_extents++];
@@ -59,6 +61,7 @@ int donor_lend(struct donor *donor, u32 size, unsigned int nr)
 		extent->before = extent->bytes + size;
 		leases[i] = (struct ramster_nl_lease){ extent->id, extent->generation };
 	}
+	spin_unlock(&donor->peer.lock);
 	return lease_add(&donor->peer, size, leases, nr);
 }
 
@@ -68,6 +71,7 @@ static u8 *item_bytes(struct donor *donor, const struct r2net_item *item, u8 **b
 	u32 offset = le32_to_cpu(item->offset), length = le32_to_cpu(item->length);
 	unsigned int i;
 
+	lockdep_assert_held(&donor->peer.lock);
 	for (i = 0; i < donor->nr_extents; i++) {
 		const struct donor_extent *extent = &donor->extents[i];
 
@@ -122,6 +126,18 @@ static void check_request(struct donor *donor, const struct r2net_request *req)
 		check_slot_rule(req, other);
 }
 
+static void request_take(struct donor *donor, struct r2net_request *req)
+{
+	check_request(donor, req);
+	list_add_tail(&req->link, &donor->pending);
+	ADD_ONCE(donor->nr_pending, 1);
+	ADD_ONCE(donor->items, req->nr);
+	if (req->type == R2NET_READ)
+		ADD_ONCE(donor->reads, 1);
+	else
+		ADD_ONCE(donor->writes, 1);
+}
+
 int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 {
 	struct donor *donor = to_donor(peer);
@@ -130,23 +146,15 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	req->claimed = 0;
 	req->hedged = false;
 	refcount_set(&req->ref, 1);
+	spin_lock(&peer->lock);
 	if (peer->state == RAMSTER_PEER_DEAD)
 		err = -EIO;
-	if (err)
-		return err;
-	spin_lock(&peer->lock);
-	check_request(donor, req);
-	list_add_tail(&req->link, &donor->pending);
-	donor->nr_pending++;
-	donor->items += req->nr;
-	if (req->type == R2NET_READ)
-		donor->reads++;
-	else
-		donor->writes++;
+	if (!err)
+		request_take(donor, req);
 	spin_unlock(&peer->lock);
-	if (!donor->wait)
+	if (!err && !READ_ONCE(donor->wait))
 		donor_answer_all(donor);
-	return 0;
+	return err;
 }
 
 bool r2net_request_claim(struct r2net_request *req, unsigned int i)
@@ -176,9 +184,15 @@ void r2net_request_put(struct r2net_request *req)
 
 static int item_fate(struct donor *donor)
 {
-	if (READ_ONCE(donor->item_err))
-		return donor->item_err;
-	return pages_random(&donor->seed) % 1000 < READ_ONCE(donor->item_err_permille) ? -EIO : 0;
+	int err = READ_ONCE(donor->item_err);
+	u64 chance;
+
+	if (err)
+		return err;
+	spin_lock(&donor->peer.lock);
+	chance = pages_random(&donor->seed);
+	spin_unlock(&donor->peer.lock);
+	return chance % 1000 < READ_ONCE(donor->item_err_permille) ? -EIO : 0;
 }
 
 /* What the lender does, it does to all items, even when nobody waits for the answer any more. @bytes: what READs bring. */
@@ -191,10 +205,12 @@ static void serve(struct donor *donor, const struct r2net_request *req, u8 *byte
 
 	for (i = 0; i < req->nr; i++) {
 		length = le32_to_cpu(req->items[i].length);
+		spin_lock(&donor->peer.lock);
 		there = item_bytes(donor, &req->items[i], &before);
+		spin_unlock(&donor->peer.lock);
 		if (req->type == R2NET_READ) {
-			memcpy(bytes, donor->replay ? before : there, length);
-			if (donor->corrupt)
+			memcpy(bytes, READ_ONCE(donor->replay) ? before : there, length);
+			if (READ_ONCE(donor->corrupt))
 				bytes[length / 2] ^= 1;
 			bytes += R2NET_MAX_ITEM_LEN;
 		} else {
@@ -242,7 +258,7 @@ static struct r2net_request *serving_get(struct donor *donor, unsigned int n)
 		if (!n--) {
 			found = req;
 			list_move_tail(&req->link, &donor->serving);
-			donor->nr_pending--;
+			SUB_ONCE(donor->nr_pending, 1);
 			break;
 		}
 	spin_unlock(&donor->peer.lock);
@@ -316,7 +332,7 @@ void donor_break(struct donor *donor)
 			req->ops->detached(req);
 		spin_lock(&donor->peer.lock);
 		list_move_tail(&req->link, &donor->fencing);
-		donor->nr_pending--;
+		SUB_ONCE(donor->nr_pending, 1);
 		spin_unlock(&donor->peer.lock);
 	}
 }
@@ -333,15 +349,21 @@ void donor_fence(struct donor *donor)
 		r2net_request_put(req);
 }
 
+void donor_set_state(struct donor *donor, enum ramster_nl_peer_state state)
+{
+	spin_lock(&donor->peer.lock);
+	WRITE_ONCE(donor->peer.state, state);
+	spin_unlock(&donor->peer.lock);
+}
+
 u64 donor_die(struct donor *donor)
 {
 	struct r2net_request *req;
 
-	donor->peer.state = RAMSTER_PEER_DEAD;
-	while ((req = pending_get(donor, 0))) {
+	donor_set_state(donor, RAMSTER_PEER_DEAD);
+	while ((req = serving_get(donor, 0))) {
 		spin_lock(&donor->peer.lock);
 		list_del_init(&req->link);
-		donor->nr_pending--;
 		spin_unlock(&donor->peer.lock);
 		r2net_request_fail(req, -EIO);
 		r2net_request_put(req);

@@ -15,22 +15,22 @@ struct donor_extent;
 struct donor {
 	struct r2net_peer peer;
 	struct list_head pending; /* requests without an answer, under peer.lock */
-	unsigned int nr_pending;
+	unsigned int nr_pending; /* with ADD_ONCE() */
 	struct list_head serving; /* those that are being answered, under peer.lock */
 	struct list_head fencing; /* WRITEs of connections that broke, under peer.lock */
-	struct donor_extent *extents;
+	struct donor_extent *extents; /* under peer.lock */
 	unsigned int nr_extents;
 
-	/* What the test makes it do wrong; all 0: nothing. */
+	/* What the test makes it do wrong; all 0: nothing. With WRITE_ONCE() while other threads run. */
 	int submit_err; /* of r2net_submit() */
 	int item_err; /* of each item that is answered */
 	unsigned int item_err_permille; /* -EIO for some */
 	bool corrupt; /* a byte of what READs bring */
 	bool replay; /* READs bring what was there before the last WRITE */
 	bool wait; /* answer when told to, rather than at once */
-	u64 seed; /* of what it does by chance */
+	u64 seed; /* of what it does by chance, under peer.lock */
 
-	unsigned long reads, writes, items; /* of the requests that it took */
+	unsigned long reads, writes, items; /* of the requests that it took; with ADD_ONCE() */
 };
 
 struct donor *donor_new(u32 node);
@@ -48,6 +48,8 @@ unsigned int donor_slow(struct donor *donor, unsigned long waited_us);
 /* The connections break: the WRITEs that are pending fail, and stay outstanding until donor_fence(). */
 void donor_break(struct donor *donor);
 void donor_fence(struct donor *donor);
+/* All states but DEAD, which is donor_die()'s. */
+void donor_set_state(struct donor *donor, enum ramster_nl_peer_state state);
 /* The lender is gone with all that it held. Returns how many pages that were. */
 u64 donor_die(struct donor *donor);
 /* No request is outstanding, no page is there. */
