@@ -75,6 +75,15 @@ static unsigned int give_back(struct donor *donor)
 	return lease_return(&donor->peer, gone, 64);
 }
 
+/* Without pages a lease may still be held for a moment by the thread that emptied it. */
+static void give_back_all(struct donor *donor, unsigned int nr)
+{
+	unsigned int given = 0;
+
+	wait_until((given += give_back(donor)) >= nr);
+	assert_int_equal(given, nr);
+}
+
 static void check_all(unsigned int nr)
 {
 	unsigned int i;
@@ -95,7 +104,7 @@ static void test_to_another_lender(void **state)
 	wait_until(!pages_at(scene.donor));
 	assert_int_equal(pages_at(other), PAGES);
 	assert_int_equal(extent_pages(), PAGES);
-	assert_int_equal(give_back(scene.donor), 2);
+	give_back_all(scene.donor, 2);
 	reads = READ_ONCE(scene.donor->reads);
 	check_all(PAGES);
 	assert_int_equal(READ_ONCE(scene.donor->reads), reads);
@@ -125,7 +134,7 @@ static void test_home(void **state)
 	fill_remote(PAGES);
 	keep(scene.donor, 0);
 	wait_until(!extent_pages());
-	assert_int_equal(give_back(scene.donor), 2);
+	give_back_all(scene.donor, 2);
 	assert_int_equal(zcache_pages(), PAGES);
 	check_all(PAGES);
 }
@@ -189,7 +198,7 @@ static void test_a_target_that_hangs(void **state)
 	donor_break(other);
 	assert_int_equal(donor_lend(third, SIZE, 3), 0);
 	wait_until(!pages_at(scene.donor));
-	assert_int_equal(give_back(scene.donor), 2);
+	give_back_all(scene.donor, 2);
 	check_all(PAGES);
 	donor_fence(other);
 	WRITE_ONCE(other->wait, false);
@@ -275,7 +284,7 @@ static void test_copies_without_a_third(void **state)
 	assert_int_equal(pages_at(scene.donor), 0);
 	assert_int_equal(extent_pages_missing(), 0);
 	assert_int_equal(zcache_pages(), PAGES);
-	assert_int_equal(give_back(other), 2);
+	give_back_all(other, 2);
 	check_all(PAGES);
 	remotify_exit();
 }
@@ -295,7 +304,7 @@ static void test_copies_without_any_room(void **state)
 	wait_until(!pages_at(other));
 	assert_int_equal(pages_at(scene.donor), remote);
 	assert_int_equal(extent_pages_missing(), remote);
-	assert_int_equal(give_back(other), 2);
+	give_back_all(other, 2);
 	check_all(PAGES);
 	remotify_exit();
 }
