@@ -182,8 +182,10 @@ void move_leases_came(void)
  */
 static void want_leases(void)
 {
-	u64 before = READ_ONCE(leases_wanted), bytes = READ_ONCE(no_target) && extent_copies() > 1 ? lacking_bytes() : 0;
+	u64 before = READ_ONCE(leases_wanted), bytes = 0;
 
+	if (READ_ONCE(no_target) && extent_copies() > 1)
+		bytes = lacking_bytes();
 	if (!bytes)
 		WRITE_ONCE(no_target, false);
 	WRITE_ONCE(leases_wanted, bytes);

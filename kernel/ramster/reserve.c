@@ -17,7 +17,7 @@
 #define STORE_FLOOR_EIGHTHS 5
 #define SEND_SHARE 4
 
-static const bool reserves = !IS_ENABLED(RAMSTER_WITHOUT_RESERVES);
+static const bool reserves = !IS_ENABLED(CONFIG_RAMSTER_WITHOUT_RESERVES);
 
 /* What the kernel keeps free: vm.min_free_kbytes, in pages. */
 static unsigned long reserve_pages(void)

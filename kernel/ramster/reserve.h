@@ -6,7 +6,7 @@
  * the reserve it would fail when it is needed most. But receiving a peer's acknowledgement needs the reserve, too. So
  * stores may take it down to a floor, and the rest is the network's.
  *
- * Built with RAMSTER_WITHOUT_RESERVES nobody gets any. That shows what the reserve is for, and is of no other use.
+ * Built with CONFIG_RAMSTER_WITHOUT_RESERVES nobody gets any. That shows what the reserve is for, and is of no other use.
  */
 #ifndef _RAMSTER_RESERVE_H
 #define _RAMSTER_RESERVE_H
