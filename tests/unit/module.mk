@@ -3,7 +3,7 @@
 # The module's pure parts, unchanged, over the shim, and their unit tests. $(B)/shim/shim.a has all but the tests.
 #
 # make sanitize-unit    every unit test under the address, undefined behaviour and thread sanitizers, built in $(B)/sanitize
-# make valgrind-unit    every unit test under valgrind
+# make valgrind-unit    every unit test under valgrind, built in $(B)/valgrind
 
 SHIM_CPPFLAGS := -Itests/unit/shim -Ikernel/ramster -include tests/unit/shim/shim.h
 # The kernel compiles without these two.
@@ -59,14 +59,22 @@ SANITIZERS := address,undefined thread
 SANITIZE := -Wno-tsan -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 .PHONY: sanitize-unit run-unit
 sanitize-unit:
-	@for sanitizer in $(SANITIZERS); do echo "sanitizer: $$sanitizer"; \
-		$(MAKE) --no-print-directory B=$(B)/sanitize/$${sanitizer%%,*} CFLAGS="$(SANITIZE) -fsanitize=$$sanitizer" \
-		LDFLAGS="-fsanitize=$$sanitizer" run-unit || exit 1; done
-run-unit: $(UNIT_TESTS)
-	@for test in $^; do echo "$$test"; "$$test" || exit 1; done
+	@tests/setup/install build
+	+@failed=; for sanitizer in $(SANITIZERS); do echo "sanitizer: $$sanitizer"; \
+		$(MAKE_ALL) B=$(B)/sanitize/$${sanitizer%%,*} CFLAGS="$(SANITIZE) -fsanitize=$$sanitizer" \
+		LDFLAGS="-fsanitize=$$sanitizer" run-unit || failed="$$failed $$sanitizer"; done; \
+		if [ "$$failed" ]; then echo "sanitizer: failed:$$failed"; exit 1; fi
 
-# The same under valgrind, which also sees what was never written. What a test leaves to the end of its process is no leak.
-VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=yes
+# All of them, whatever becomes of the others, each as the argument of $(RUN).
+RUN :=
+run-unit: $(UNIT_TESTS)
+	@failed=; for test in $^; do echo "test: $$test"; $(RUN) "$$test" || failed="$$failed $${test##*/}"; done; \
+		if [ "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi
+
+# Under valgrind what was never written is seen, too: the shim reuses no object. What a test leaves to the end of its process is
+# no leak. PATIENCE makes time-outs of tests so many times longer (patience.h); it may be set for any of them.
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=yes --fair-sched=yes
 .PHONY: valgrind-unit
-valgrind-unit: $(UNIT_TESTS)
-	@for test in $^; do echo "$$test"; $(VALGRIND) "$$test" || exit 1; done
+valgrind-unit:
+	@tests/setup/install build valgrind
+	+@$(MAKE_ALL) B=$(B)/valgrind CFLAGS="-O1 -g -DSHIM_KEEP_FREE=0" RUN="env PATIENCE=10 $(VALGRIND)" run-unit

@@ -13,10 +13,11 @@
 #include "node.h"
 #include "remotify.h"
 #include "scene.h"
+#include "tests/unit/patience.h"
 #include "zcache.h"
 
 #define PAGES 2000
-#define PATIENCE 10000 /* ms */
+#define TRIES 10000 /* ms */
 #define LONG_US 100000 /* that a READ has waited */
 
 static struct donor *other;
@@ -29,7 +30,7 @@ static unsigned int nr_remote;
 	do {                                                                                                           \
 		bool true_;                                                                                            \
 		int tries_;                                                                                            \
-		for (tries_ = 0; !(true_ = (condition)) && tries_ < PATIENCE; tries_++)                                \
+		for (tries_ = 0; !(true_ = (condition)) && tries_ < patience(TRIES); tries_++)                         \
 			usleep(1000);                                                                                  \
 		assert_true(true_);                                                                                    \
 	} while (0)

@@ -14,11 +14,12 @@
 #include "node.h"
 #include "remotify.h"
 #include "scene.h"
+#include "tests/unit/patience.h"
 #include "zcache.h"
 
 #define SIZE R2NET_EXTENT_MIN
 #define PAGES 2000
-#define PATIENCE 30000 /* ms */
+#define TRIES 30000 /* ms */
 
 static struct donor *other, *third;
 
@@ -49,7 +50,7 @@ static int tear_down(void **state)
 	do {                                                                                                           \
 		bool true_;                                                                                            \
 		int tries_;                                                                                            \
-		for (tries_ = 0; !(true_ = (condition)) && tries_ < PATIENCE; tries_++)                                \
+		for (tries_ = 0; !(true_ = (condition)) && tries_ < patience(TRIES); tries_++)                         \
 			usleep(1000);                                                                                  \
 		assert_true(true_);                                                                                    \
 	} while (0)

@@ -12,6 +12,7 @@
 #include "node.h"
 #include "remotify.h"
 #include "scene.h"
+#include "tests/unit/patience.h"
 #include "zcache.h"
 
 #define PAGES 1500
@@ -56,7 +57,7 @@ static bool send_as_many_as_may_be(void)
 {
 	int tries;
 
-	for (tries = 0; tries < TRIES && READ_ONCE(scene.donor->nr_pending) < EXTENT_MAX_WRITES; tries++)
+	for (tries = 0; tries < patience(TRIES) && READ_ONCE(scene.donor->nr_pending) < EXTENT_MAX_WRITES; tries++)
 		usleep(1000);
 	return READ_ONCE(scene.donor->nr_pending) == EXTENT_MAX_WRITES;
 }

@@ -14,6 +14,7 @@
 #include "remotify.h"
 #include "scene.h"
 #include "writeback.h"
+#include "tests/unit/patience.h"
 #include "zcache.h"
 
 #define INDICES 4000
@@ -57,7 +58,7 @@ static bool wait_for_disk(unsigned long pages)
 {
 	int tries;
 
-	for (tries = 0; tries < TRIES && backing_pages() < pages; tries++) {
+	for (tries = 0; tries < patience(TRIES) && backing_pages() < pages; tries++) {
 		writeback_wake();
 		usleep(1000);
 	}
@@ -233,7 +234,7 @@ static void test_a_load_meets_a_page_on_its_way_to_the_disk(void **state)
 	WRITE_ONCE(scene.donor->wait, true);
 	be_full();
 	writeback_wake();
-	for (tries = 0; tries < TRIES && !READ_ONCE(scene.donor->nr_pending); tries++)
+	for (tries = 0; tries < patience(TRIES) && !READ_ONCE(scene.donor->nr_pending); tries++)
 		usleep(1000);
 	async_load(&async, 0, false);
 	assert_int_equal(async.done, 0);
@@ -308,7 +309,7 @@ static void wait_for_writes(unsigned long nr)
 {
 	int tries;
 
-	for (tries = 0; tries < TRIES && zcache_written_waiting() < nr; tries++) {
+	for (tries = 0; tries < patience(TRIES) && zcache_written_waiting() < nr; tries++) {
 		writeback_wake();
 		usleep(1000);
 	}

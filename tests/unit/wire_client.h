@@ -12,8 +12,9 @@
 #include <sys/types.h>
 
 #include "proto/lender.h"
+#include "tests/unit/patience.h"
 
-#define WIRE_TIMEOUT_S 20
+#define WIRE_TIMEOUT_S patience(20)
 #define WIRE_NODE 7 /* the lender's node number */
 
 struct wire_lender {

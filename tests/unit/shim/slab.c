@@ -2,8 +2,8 @@
 /*
  * Memory that can be made to run out.
  *
- * With a sanitizer each object is the C library's, so that it sees every use. Without, objects of caches and pages go
- * through lists of free ones, as a kernel's do, so that what is measured is not the C library.
+ * With a sanitizer, or if SHIM_KEEP_FREE is defined to be 0, each object is the C library's, so that every use is seen. Without,
+ * objects of caches and pages go through lists of free ones, as a kernel's do, so that what is measured is not the C library.
  */
 #include <linux/mempool.h>
 #include <linux/mm.h>
@@ -11,6 +11,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmstat.h>
 
+#ifndef SHIM_KEEP_FREE
 #if defined(__has_feature)
 #define SHIM_HAS_FEATURE(x) __has_feature(x)
 #else
@@ -21,6 +22,7 @@
 #define SHIM_KEEP_FREE 0
 #else
 #define SHIM_KEEP_FREE 1
+#endif
 #endif
 
 struct free_object {
