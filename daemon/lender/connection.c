@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* connection - see connection.h. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,6 +19,7 @@
 #include "daemon/lender/hello.h"
 #include "daemon/lender/memory.h"
 #include "daemon/lender/owner.h"
+#include "daemon/lender/pending.h"
 #include "daemon/lender/self.h"
 #include "daemon/log.h"
 
@@ -32,10 +34,9 @@
 /* What a new thread is given. */
 struct accepted {
 	int fd;
+	int pending; /* of pending_begin() */
 	char peer[PEER_LEN];
 };
-
-static _Atomic unsigned int pending; /* sockets before their HELLO is answered */
 
 static struct log_limit malformed_limit = LOG_LIMIT(10, 1000);
 static struct log_limit flood_limit = LOG_LIMIT(1, 10000);
@@ -150,7 +151,7 @@ static void *connection_thread(void *argument)
 	memory_protect_thread();
 	set_options(conn.fd);
 	joined = hello_exchange(&conn);
-	atomic_fetch_sub(&pending, 1);
+	pending_end(accepted->pending);
 	if (joined) {
 		serve(&conn);
 		owner_leave(&conn);
@@ -176,27 +177,44 @@ static int thread_create(struct accepted *accepted)
 	return err;
 }
 
-void connection_start(int fd, const char *peer)
+/* As "ADDRESS:PORT". Not getnameinfo(), which asks the kernel for the name of a link by a socket of its own. */
+static void write_address(char peer[PEER_LEN], const struct sockaddr_storage *address)
 {
-	struct accepted *accepted;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+	char host[INET6_ADDRSTRLEN] = "?";
 
-	if (atomic_fetch_add(&pending, 1) >= CONNECTION_MAX_PENDING) {
-		log_limited(&flood_limit, LOG_WARNING, "%s: closed: %d connections have not said HELLO yet", peer,
-			    CONNECTION_MAX_PENDING);
-		goto refuse;
+	if (address->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(peer, PEER_LEN, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(peer, PEER_LEN, "%s:%u", host, ntohs(in->sin_port));
 	}
-	accepted = malloc(sizeof(*accepted));
+}
+
+void connection_start(int fd, const struct sockaddr_storage *address)
+{
+	struct accepted *accepted = malloc(sizeof(*accepted));
+
 	if (!accepted)
 		goto refuse;
 	accepted->fd = fd;
-	snprintf(accepted->peer, sizeof(accepted->peer), "%s", peer);
+	accepted->pending = pending_begin(address);
+	write_address(accepted->peer, address);
+	if (accepted->pending < 0) {
+		log_limited(&flood_limit, LOG_WARNING, "%s: closed: %d connections%s have not proven anything yet",
+			    accepted->peer, accepted->pending == -EUSERS ? PENDING_OF_ADDRESS : PENDING_MAX,
+			    accepted->pending == -EUSERS ? " from there" : "");
+		goto refuse;
+	}
 	if (!thread_create(accepted))
 		return;
 	log_limited(&flood_limit, LOG_ERR, "%s: closed: cannot start a thread (TasksMax and memory limits of the unit)",
-		    peer);
-	free(accepted);
+		    accepted->peer);
+	pending_end(accepted->pending);
 refuse:
+	free(accepted);
 	count_add(refused_hello, 1);
-	atomic_fetch_sub(&pending, 1);
 	close(fd);
 }

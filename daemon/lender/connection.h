@@ -13,11 +13,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "proto/r2net.h"
 
-#define CONNECTION_MAX_PENDING 64 /* sockets that have not said HELLO yet; more are closed at once */
 #define CONNECTION_HELLO_MS 5000 /* for the whole opening, from HELLO to PROOF */
 #define CONNECTION_FRAME_MS 30000 /* for the rest of a frame that has begun, and for sending an answer */
 
@@ -37,11 +37,11 @@ struct connection {
 /**
  * connection_start - serve a socket in a thread of its own
  * @fd: a connected stream socket; owned by the connection from here on
- * @peer: its address, for messages; copied
+ * @address: of its other end
  *
- * Refuses, closes and counts it when too many are waiting for their HELLO.
+ * Refuses, closes and counts it when too many have not proven anything yet (pending.h).
  */
-void connection_start(int fd, const char *peer);
+void connection_start(int fd, const struct sockaddr_storage *address);
 
 /**
  * connection_begin - wait, for as long as it takes, for the beginning of the next frame

@@ -77,16 +77,6 @@ int listener_open(const char *where, uint32_t *port)
 	return fd;
 }
 
-static void start(int fd, const struct sockaddr_storage *address, socklen_t length)
-{
-	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?", peer[NI_MAXHOST + NI_MAXSERV + 3];
-
-	getnameinfo((const struct sockaddr *)address, length, host, sizeof(host), port, sizeof(port),
-		    NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(peer, sizeof(peer), address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-	connection_start(fd, peer);
-}
-
 void listener_accept(int fd)
 {
 	const struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_NS };
@@ -96,7 +86,7 @@ void listener_accept(int fd)
 
 	conn = accept4(fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 	if (conn >= 0) {
-		start(conn, &address, length);
+		connection_start(conn, &address);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* The connection stays in the backlog and the socket readable: do not spin on it. */
 		log_limited(&accept_limit, LOG_ERR, "cannot accept a connection: %s (LimitNOFILE of the unit)",

@@ -8,12 +8,13 @@ PROGRAMS += $(B)/ramster-lender
 $(B)/ramster-lender: $(lender_objects)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -lnettle -pthread
 
-lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth)
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth pending)
 UNIT_TESTS += $(lender_tests)
 $(B)/tests/unit/test_lender_extent: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 $(B)/tests/unit/test_lender_table: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
+$(B)/tests/unit/test_lender_pending: $(B)/daemon/lender/pending.o
 # The others run the lender as a process, found in the build directory above them.
-$(filter-out %_extent %_table,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
+$(filter-out %_extent %_table %_pending,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
 	| $(B)/ramster-lender
 $(B)/tests/unit/test_lender_keep: $(addprefix $(B)/,tests/programs/fds.o daemon/lender/table.o)
 $(lender_tests): %: %.o
