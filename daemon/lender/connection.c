@@ -148,7 +148,7 @@ static void *connection_thread(void *argument)
 	struct connection conn = { .fd = accepted->fd, .peer = accepted->peer, .wake = -1 };
 	bool joined;
 
-	memory_protect_thread();
+	memory_lock_thread();
 	set_options(conn.fd);
 	joined = hello_exchange(&conn);
 	pending_end(accepted->pending);

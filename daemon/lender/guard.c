@@ -9,8 +9,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -18,46 +18,51 @@
 
 #include "daemon/lender/guard.h"
 #include "daemon/lender/oom.h"
+#include "daemon/lender/sandbox.h"
 #include "daemon/log.h"
 
 #define SIGKILL_PENDING 0x100ULL /* in ShdPnd of /proc/PID/status */
 #define LOOK_MS 1 /* between two looks whether a kill was counted and the signal has come */
 #define LOOKS 100
+#define PENDING "\nShdPnd:"
 
-struct guard {
-	int life; /* readable when the lender has ended */
-	int memory, events;
-	uint64_t kills;
-	pid_t lender;
+/* Its descriptors, all open before it gives up opening any. */
+enum {
+	LIFE, /* readable when the lender has ended */
+	STATUS, /* the lender's /proc/PID/status */
+	MEMORY,
+	EVENTS,
+	READY, /* written to, or closed, once it guards */
+	GUARD_FDS,
 };
 
-static bool is_dying(pid_t pid)
-{
-	unsigned long long pending = 0;
-	char path[64], line[256];
-	FILE *status;
+struct guard {
+	int fds[GUARD_FDS];
+	uint64_t kills;
+};
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	status = fopen(path, "re");
-	if (!status)
-		return errno == ENOENT || errno == ESRCH;
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "ShdPnd: %llx", &pending) == 1)
-			break;
-	fclose(status);
-	return pending & SIGKILL_PENDING;
+static bool is_dying(int status)
+{
+	char text[4096], *pending;
+	ssize_t length = pread(status, text, sizeof(text) - 1, 0);
+
+	if (length < 0)
+		return errno == ESRCH;
+	text[length] = '\0';
+	pending = strstr(text, PENDING);
+	return pending && strtoull(pending + strlen(PENDING), NULL, 16) & SIGKILL_PENDING;
 }
 
 /* Waits until the lender ends, or begins to by a kill that was counted. Returns whether one was. */
 static bool wait_end(const struct guard *guard)
 {
-	struct pollfd fds[] = { { .fd = guard->life }, { .fd = guard->events, .events = POLLPRI } };
+	struct pollfd fds[] = { { .fd = guard->fds[LIFE] }, { .fd = guard->fds[EVENTS], .events = POLLPRI } };
 	uint64_t now;
 	unsigned int looks = 0;
 
 	for (;;) {
 		poll(fds, 2, looks ? LOOK_MS : -1);
-		if (!oom_kills(guard->events, &now))
+		if (!oom_kills(guard->fds[EVENTS], &now))
 			now = UINT64_MAX; /* in doubt nothing is kept */
 		if (fds[0].revents)
 			return now != guard->kills;
@@ -66,21 +71,27 @@ static bool wait_end(const struct guard *guard)
 			looks = LOOKS;
 		else if (looks)
 			looks--;
-		if (now != guard->kills && is_dying(guard->lender))
+		if (now != guard->kills && is_dying(guard->fds[STATUS]))
 			return true;
 	}
 }
 
 static void run(const struct guard *guard)
 {
+	int memory = guard->fds[MEMORY];
 	struct stat st = { 0 };
 
 	prctl(PR_SET_NAME, "lender-guard");
 	mlockall(MCL_CURRENT | MCL_ONFAULT);
+	if (!sandbox_enter(FILTER_GUARD)) {
+		(void)!write(guard->fds[READY], "", 1);
+		return;
+	}
+	close(guard->fds[READY]);
 	if (!wait_end(guard))
 		return;
-	fstat(guard->memory, &st);
-	if (ftruncate(guard->memory, 0))
+	fstat(memory, &st);
+	if (ftruncate(memory, 0))
 		log_err("lent memory cannot be given back: the kernel may kill others for it");
 	else
 		log_warn("the kernel ended the lender for want of memory: %llu MiB that were lent are given back",
@@ -90,49 +101,69 @@ static void run(const struct guard *guard)
 /* Of all descriptors only those that the guard needs: above all not the door's lock. */
 static void close_others(const struct guard *guard)
 {
-	int fd, most = guard->life > guard->memory ? guard->life : guard->memory;
+	int fd, i, most = STDERR_FILENO;
 
-	if (guard->events > most)
-		most = guard->events;
-	for (fd = STDERR_FILENO + 1; fd < most; fd++)
-		if (fd != guard->life && fd != guard->memory && fd != guard->events)
+	for (i = 0; i < GUARD_FDS; i++)
+		if (guard->fds[i] > most)
+			most = guard->fds[i];
+	for (fd = STDERR_FILENO + 1; fd < most; fd++) {
+		for (i = 0; i < GUARD_FDS && guard->fds[i] != fd; i++)
+			;
+		if (i == GUARD_FDS)
 			close(fd);
+	}
 	close_range(most + 1, ~0U, 0);
+}
+
+/* Returns 0 or -errno. */
+static int start(struct guard *guard, int ready)
+{
+	pid_t pid = fork();
+	int err = -errno;
+	ssize_t failed;
+	char none;
+
+	if (!pid) {
+		close_others(guard);
+		run(guard);
+		_exit(EXIT_SUCCESS);
+	}
+	close(guard->fds[READY]);
+	if (pid < 0)
+		return err;
+	/* The pipe ends when it holds only what it needs, so not the door's lock, and can do no more than it has to. */
+	failed = read(ready, &none, 1);
+	return failed ? -EPERM : 0;
 }
 
 int guard_start(int memory, int events, uint64_t kills)
 {
-	struct guard guard = { .memory = memory, .events = events, .kills = kills, .lender = getpid() };
+	struct guard guard = { .fds = { [MEMORY] = memory, [EVENTS] = events }, .kills = kills };
 	int life[2], ready[2], err;
-	pid_t pid;
-	char none;
 
-	if (pipe2(life, O_CLOEXEC))
+	guard.fds[STATUS] = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	if (guard.fds[STATUS] < 0)
 		return -errno;
+	if (pipe2(life, O_CLOEXEC)) {
+		err = -errno;
+		goto close_status;
+	}
 	if (pipe2(ready, O_CLOEXEC)) {
 		err = -errno;
-		close(life[0]);
-		close(life[1]);
-		return err;
+		goto close_life;
 	}
-	guard.life = life[0];
-	pid = fork();
-	err = -errno;
-	if (!pid) {
-		close_others(&guard);
-		run(&guard);
-		_exit(EXIT_SUCCESS);
-	}
-	close(ready[1]);
-	/* The guard writes nothing: the pipe ends when it has closed what it does not need, and does not hold the door's lock. */
-	if (pid > 0)
-		err = read(ready[0], &none, 1) ? -errno : 0;
+	guard.fds[LIFE] = life[0];
+	guard.fds[READY] = ready[1];
+	err = start(&guard, ready[0]);
 	close(ready[0]);
-	if (!err) {
-		close(life[0]);
-		return 0; /* the other end stays open for as long as this process lives */
-	}
-	close(life[1]);
 	close(life[0]);
+	if (err)
+		close(life[1]); /* else it stays open for as long as this process lives */
+	goto close_status;
+close_life:
+	close(life[0]);
+	close(life[1]);
+close_status:
+	close(guard.fds[STATUS]);
 	return err;
 }

@@ -2,7 +2,7 @@
 /*
  * ramster-lender - holds the pages that peers have put into this node's memory.
  *
- * It has no privileges and no policy: ramsterd says over the side door who may connect and what is leased, owners write
+ * It has no privileges (sandbox.h) and no policy: ramsterd says over the side door who may connect and what is leased, owners write
  * and read their own extents over the data wire. The main thread accepts; each connection has a thread of its own.
  *
  * Locks, in the order in which they may be taken:
@@ -29,6 +29,7 @@
 #include "daemon/lender/listener.h"
 #include "daemon/lender/memory.h"
 #include "daemon/lender/owner.h"
+#include "daemon/lender/sandbox.h"
 #include "daemon/lender/self.h"
 #include "daemon/log.h"
 
@@ -39,6 +40,7 @@ struct options {
 	const char *listen;
 	const char *socket;
 	const char *group; /* NULL: to be found */
+	const char *user; /* that root becomes; NULL: the default */
 	uint64_t limit; /* bytes */
 	bool keep;
 	uint32_t node;
@@ -46,7 +48,7 @@ struct options {
 
 static const char usage[] =
 	"Usage: ramster-lender --node N --listen ADDR:PORT --socket PATH [--limit BYTES] [--keep [--group DIRECTORY]]\n"
-	"                      [--debug]\n"
+	"                      [--user NAME] [--debug]\n"
 	"Holds the pages that peers have put into this node's memory.\n"
 	"\n"
 	"  --node N             number of this node in cluster.conf, 0 to 254\n"
@@ -55,6 +57,7 @@ static const char usage[] =
 	"  --limit BYTES        most to lend until ramsterd says otherwise; K, M, G and T may follow (default: 0)\n"
 	"  --keep               keep what is lent when the lender is restarted\n"
 	"  --group DIRECTORY    of the control group in which an OOM kill ends that (default: found)\n"
+	"  --user NAME          when started by root: who to be then (default: " SANDBOX_USER ")\n"
 	"  --debug              log every connection\n"
 	"  --help               show this\n";
 
@@ -96,15 +99,13 @@ static void usage_error(const char *what, const char *got)
 
 static void parse_options(int argc, char **argv, struct options *options)
 {
-	static const struct option longs[] = { { "node", required_argument, NULL, 'n' },
-					       { "listen", required_argument, NULL, 'l' },
-					       { "socket", required_argument, NULL, 's' },
-					       { "limit", required_argument, NULL, 'm' },
-					       { "keep", no_argument, NULL, 'k' },
-					       { "group", required_argument, NULL, 'g' },
-					       { "debug", no_argument, NULL, 'd' },
-					       { "help", no_argument, NULL, 'h' },
-					       { NULL, 0, NULL, 0 } };
+	static const struct option longs[] = {
+		{ "node", required_argument, NULL, 'n' },   { "listen", required_argument, NULL, 'l' },
+		{ "socket", required_argument, NULL, 's' }, { "limit", required_argument, NULL, 'm' },
+		{ "keep", no_argument, NULL, 'k' },	    { "group", required_argument, NULL, 'g' },
+		{ "user", required_argument, NULL, 'u' },   { "debug", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 }
+	};
 	bool have_node = false;
 	uint64_t number;
 	int c;
@@ -132,6 +133,9 @@ static void parse_options(int argc, char **argv, struct options *options)
 			break;
 		case 'g':
 			options->group = optarg;
+			break;
+		case 'u':
+			options->user = optarg;
 			break;
 		case 'd':
 			log_set_level(LOG_DEBUG);
@@ -241,6 +245,8 @@ int main(int argc, char **argv)
 	log_open("ramster-lender");
 	parse_options(argc, argv, &options);
 	self.node = options.node;
+	if (!sandbox_find_user(options.user))
+		return EXIT_FAILURE;
 	signals = signals_open();
 	if (signals < 0) {
 		log_err("cannot start: %s", strerror(errno));
@@ -259,10 +265,12 @@ int main(int argc, char **argv)
 			err == -EBUSY ? "the lender before this one has not ended yet" : strerror(-err));
 		return EXIT_FAILURE;
 	}
+	if (!sandbox_enter(FILTER_LENDER))
+		return EXIT_FAILURE;
 	log_info("node %u: owners connect to %s (port %u), ramsterd to %s", self.node, options.listen, self.port,
 		 options.socket);
 	serve(signals, listener, door);
-	unlink(options.socket);
+	unlink(options.socket); /* not where only root may; then the next lender does */
 	log_info("ended");
 	return EXIT_SUCCESS;
 }

@@ -4,13 +4,17 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "daemon/lender/memory.h"
 #include "daemon/log.h"
 
 void memory_lock_process(void)
 {
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	/* For the threads, too, which are not root any more where we are still. */
+	setrlimit(RLIMIT_MEMLOCK, &all);
 	/* The extent table is large and mostly unused: ONFAULT locks the part that is used. */
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT))
 		log_warn(
@@ -19,7 +23,7 @@ void memory_lock_process(void)
 			strerror(errno));
 }
 
-void memory_protect_thread(void)
+void memory_lock_thread(void)
 {
 	pthread_attr_t attr;
 	size_t size;
@@ -31,5 +35,4 @@ void memory_protect_thread(void)
 			mlock2(stack, size, MLOCK_ONFAULT);
 		pthread_attr_destroy(&attr);
 	}
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }

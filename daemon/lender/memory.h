@@ -16,8 +16,8 @@
 void memory_lock_process(void);
 
 /**
- * memory_protect_thread - lock the calling thread's stack and keep its allocations from waiting for I/O, where allowed
+ * memory_lock_thread - lock the calling thread's stack, where allowed
  */
-void memory_protect_thread(void);
+void memory_lock_thread(void);
 
 #endif

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ramster-lender and its tests.
 
-lender_sources := $(wildcard daemon/lender/*.c) daemon/cgroup.c daemon/log.c daemon/proof.c
+lender_sources := $(wildcard daemon/lender/*.c) daemon/cgroup.c daemon/log.c daemon/privilege.c daemon/proof.c
 lender_objects := $(patsubst %.c,$(B)/%.o,$(lender_sources))
 
 PROGRAMS += $(B)/ramster-lender
 $(B)/ramster-lender: $(lender_objects)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -lnettle -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -lnettle -lseccomp -pthread
 
-lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth pending)
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth filter pending)
 UNIT_TESTS += $(lender_tests)
 $(B)/tests/unit/test_lender_extent: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 $(B)/tests/unit/test_lender_table: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
+$(B)/tests/unit/test_lender_filter: $(B)/daemon/lender/filter.o
+$(B)/tests/unit/test_lender_filter: LDLIBS := -lseccomp
 $(B)/tests/unit/test_lender_pending: $(B)/daemon/lender/pending.o
 # The others run the lender as a process, found in the build directory above them.
-$(filter-out %_extent %_table %_pending,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
+$(filter-out %_extent %_table %_filter %_pending,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
 	| $(B)/ramster-lender
 $(B)/tests/unit/test_lender_keep: $(addprefix $(B)/,tests/programs/fds.o daemon/lender/table.o)
 $(lender_tests): %: %.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lnettle -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lnettle -pthread
 
 BENCHES += $(B)/tests/bench/lender_rtt
 $(B)/tests/bench/lender_rtt: $(B)/tests/bench/lender_rtt.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o | $(B)/ramster-lender
@@ -31,7 +33,7 @@ $(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c daemo
 	$(wildcard daemon/lender/*.h daemon/log.h daemon/proof.h proto/*.h)
 	@mkdir -p $(@D)
 	clang $(CSTD) $(WARN) $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $(filter %.c,$^) -lsystemd -lnettle -pthread
+		-o $@ $(filter %.c,$^) -lsystemd -lnettle -lseccomp -pthread
 
 .PHONY: fuzz-lender
 fuzz-lender: $(fuzz_lender)

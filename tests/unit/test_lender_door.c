@@ -361,14 +361,14 @@ static void two_lenders_do_not_share_a_path(void **state)
 	assert_int_not_equal(wire_status(lender.door).instance, 0);
 }
 
-/* Returns from a child what a command by user 65534 gets: 0 for a closed door. */
+/* Returns from a child what a command by user 65533 gets: 0 for a closed door. */
 static int stranger(void)
 {
 	struct lender_request request = { .command = LENDER_STATUS };
 	struct lender_reply reply;
 	int door;
 
-	if (setgid(65534) || setuid(65534))
+	if (setgid(65533) || setuid(65533))
 		return 2;
 	door = wire_door_connect(&lender);
 	if (door < 0)

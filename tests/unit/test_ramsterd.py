@@ -27,6 +27,7 @@ from authkey import KEY, key_file
 BUILD = pathlib.Path(os.environ.get("RAMSTER_BUILD", pathlib.Path(__file__).parents[2] / "build"))
 PORT = 7700
 MIB = 1 << 20
+LENDER = [BUILD / "ramster-lender"] + (["--user", "nobody"] if os.geteuid() == 0 else [])
 
 # Members of Message, by their numbers in ramster.proto.
 HELLO, REFUSE, PING, ADVERTISE, REQUEST, GRANT, RETURN, LIST, LEASES = range(1, 10)
@@ -243,14 +244,14 @@ class Cluster:
     def start_lender(self, i):
         socket_path = f"{self.path}/lender{i}"
         listen = f"{self.address(i)}:{PORT + 1}"
-        self.start(f"l{i}", BUILD / "ramster-lender", "--node", str(i), "--listen", listen, "--socket", socket_path)
+        self.start(f"l{i}", *LENDER, "--node", str(i), "--listen", listen, "--socket", socket_path)
 
     def start_keeping_lender(self, i):
         """A lender that keeps what it lends, and fdstore as its service manager. Its control group is a directory."""
         group = self.path / "group"
         group.mkdir()
         (group / "memory.events").write_text("oom 0\noom_kill 0\n")
-        command = [BUILD / "ramster-lender", "--node", str(i), "--listen", f"{self.address(i)}:{PORT + 1}"]
+        command = [*LENDER, "--node", str(i), "--listen", f"{self.address(i)}:{PORT + 1}"]
         command += ["--socket", f"{self.path}/lender{i}", "--keep", "--group", group]
         self.start(f"l{i}", BUILD / "tests/programs/fdstore", *command)
 

@@ -76,6 +76,7 @@ static void find_program(char program[PATH_MAX])
 static void run_lender(const struct wire_lender *lender, const char *limit)
 {
 	char program[PATH_MAX], door[PATH_SIZE], log[PATH_SIZE], node[12];
+	const char *more[] = { NULL, NULL, NULL, NULL, NULL, NULL }, **next = more;
 	int fd;
 
 	find_program(program);
@@ -85,9 +86,18 @@ static void run_lender(const struct wire_lender *lender, const char *limit)
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd >= 0)
 		dup2(fd, STDERR_FILENO);
+	if (!geteuid()) {
+		*next++ = "--user";
+		*next++ = WIRE_USER;
+	}
+	if (lender->group) {
+		*next++ = "--keep";
+		*next++ = "--group";
+		*next++ = lender->group;
+	}
 	if (!lender->prepare || lender->prepare())
 		execl(program, program, "--node", node, "--listen", "127.0.0.1:0", "--socket", door, "--limit", limit,
-		      lender->group ? "--keep" : NULL, "--group", lender->group, NULL);
+		      more[0], more[1], more[2], more[3], more[4], NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }

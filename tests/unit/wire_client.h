@@ -16,6 +16,7 @@
 
 #define WIRE_TIMEOUT_S patience(20)
 #define WIRE_NODE 7 /* the lender's node number */
+#define WIRE_USER "nobody" /* who it becomes when the caller is root */
 
 struct wire_lender {
 	pid_t pid;

@@ -23,8 +23,9 @@ USELESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info
            "usr/share/lintian", "usr/share/augeas", "usr/share/bug", "usr/lib/systemd", "usr/share/perl5",
            "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/x86_64-linux-gnu/perl-base", "usr/lib/x86_64-linux-gnu/perl")
 ETC = {
-    "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    "group": "root:x:0:\nnogroup:x:65534:\n",
+    "passwd": "root:x:0:0:root:/root:/bin/sh\nramster-lender:x:998:998:RAMster lender:/:/bin/false\n"
+              "nobody:x:65534:65534:nobody:/:/bin/false\n",
+    "group": "root:x:0:\nramster:x:997:\nramster-lender:x:998:\nnogroup:x:65534:\n",
     "profile": "PS1='\\h:\\w# '\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }

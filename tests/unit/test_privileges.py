@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the daemons give up by themselves once they have started, and who may ask ramsterd for what."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+
+from test_ramsterd import BUILD, HELLO, PORT, Owner, make_cluster, start_two, wait_for
+
+__all__ = ["make_cluster", "start_two"]
+
+ROOT = os.geteuid() == 0
+NOBODY = 65534
+
+
+def status(pid):
+    """/proc/PID/status as a dictionary."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def sanitized():
+    """Whether the programs are built for a sanitizer, and so without a filter."""
+    with open(BUILD / "ramster-lender", "rb") as program:
+        return b"__asan_init" in program.read() or b"__tsan_init" in program.read()
+
+
+def has_seccomp():
+    return "Seccomp_filters" in status("self") or status("self").get("Seccomp") is not None
+
+
+def assert_sandboxed(pid):
+    now = status(pid)
+    assert all(int(now[cap], 16) == 0 for cap in ("CapInh", "CapPrm", "CapEff", "CapAmb"))
+    assert now["NoNewPrivs"] == "1"
+    if has_seccomp() and not sanitized():
+        assert now["Seccomp"] == "2"
+    if ROOT:
+        assert now["Uid"].split() == [str(NOBODY)] * 4 and now["Groups"].strip() == ""
+        assert int(now["CapBnd"], 16) == 0
+    with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+        assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
+    # What belongs to root belongs to a process whose memory nobody else may see.
+    assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
+def test_lender(two):
+    pid = two.processes["l1"].pid
+    assert_sandboxed(pid)
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    connection, answer = owner.data_connection(owner.lease(1), 1)
+    assert answer == 0
+    wait_for("its thread runs", lambda: len(os.listdir(f"/proc/{pid}/task")) >= 3)
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        assert status(f"{pid}/task/{thread}")["NoNewPrivs"] == "1"
+    connection.close()
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def test_guard(cluster):
+    cluster.start_keeping_lender(1)
+    wait_for("it is ready", lambda: "owners connect to" in cluster.log("l1"))
+    (lender,) = children(cluster.processes["l1"].pid)
+    (guard,) = children(lender)
+    assert status(guard)["Name"] == "lender-guard"
+    assert_sandboxed(lender)
+    assert_sandboxed(guard)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root becomes somebody else")
+def test_a_lender_needs_its_user(cluster):
+    command = [BUILD / "ramster-lender", "--node", "1", "--listen", "127.0.0.1:0", "--socket", cluster.path / "lender1"]
+    result = subprocess.run([*command, "--user", "no-such-user"], capture_output=True, text=True, timeout=5, check=False)
+    assert result.returncode == 1
+    assert "no user no-such-user: it does not exist" in result.stderr
+    assert not (cluster.path / "lender1").exists()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can begin as somebody else")
+def test_only_root_becomes_another_user(cluster):
+    command = [BUILD / "ramster-lender", "--node", "1", "--listen", "127.0.0.1:0", "--socket", cluster.path / "lender1"]
+    result = subprocess.run(
+        [*command, "--user", "root"], user=NOBODY, capture_output=True, text=True, timeout=5, check=False
+    )
+    assert result.returncode == 1 and "only root can go on as another user" in result.stderr
+
+
+def strangers(cluster, address, count):
+    """Connections from an address that never say anything."""
+    found = []
+    for _ in range(count):
+        s = socket.socket()
+        s.bind((address, 0))
+        s.connect((cluster.address(1), PORT + 1))
+        found.append(s)
+    return found
+
+
+def test_one_address_does_not_keep_others_from_the_lender(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(0)
+    flood = strangers(two, two.address(100), 200)
+    wait_for("some are closed", lambda: two.status(1)["lender"]["refused_hello"] >= 200 - 64, 4)
+    connection, answer = owner.data_connection(grant, 1)
+    assert answer == 0
+    assert "64 connections from there have not proven anything yet" in two.log("l1")
+    for s in [*flood, connection]:
+        s.close()
