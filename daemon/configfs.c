@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "daemon/log.h"
 
 #define CONFIGFS "/sys/kernel/config"
+#define CONFIGFS_MAGIC 0x62656570
 #define NODES_LEN 256 /* bytes of the path of a cluster's "node" directory */
 #define PARAMETERS "/sys/module/ramster/parameters"
 #define RETRY_MS 20
@@ -143,8 +145,6 @@ int configfs_fill(const struct conf *conf, const struct conf_node *self)
 	char path[NODES_LEN];
 	int ret, first = 0;
 
-	if (access(CONFIGFS "/ramster", F_OK) && mount("configfs", CONFIGFS, "configfs", 0, NULL) && errno != EBUSY)
-		log_err("%s: cannot be mounted: %s", CONFIGFS, strerror(errno));
 	snprintf(path, sizeof(path), CONFIGFS "/ramster/%s", conf->cluster);
 	ret = make_dir(path);
 	if (ret)
@@ -216,4 +216,12 @@ const char *configfs_set_parameters(const struct conf *conf)
 	report("writethrough", set_parameter("writethrough", conf->writethrough), &refused);
 	report("seal", set_parameter("seal", conf->seal), &refused);
 	return refused;
+}
+
+void configfs_mount(void)
+{
+	struct statfs fs;
+
+	if (!geteuid() && !statfs(CONFIGFS, &fs) && fs.f_type != CONFIGFS_MAGIC)
+		mount("configfs", CONFIGFS, "configfs", 0, NULL); /* what fails is said when it is needed */
 }

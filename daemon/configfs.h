@@ -7,6 +7,9 @@
 
 #include "daemon/conf.h"
 
+/* Mounts configfs if nobody else has; while the caller is still allowed to. */
+void configfs_mount(void);
+
 /**
  * configfs_fill - make /sys/kernel/config/ramster/CLUSTER/node hold the nodes of @conf
  * @self: the local node

@@ -154,15 +154,26 @@ int control_send(struct control *c, const Ramster__Message *message)
 	return ret;
 }
 
-void control_refuse(struct control *c, const char *reason)
+static void refuse_with(struct control *c, const char *reason, bool denied)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 	Ramster__Refuse refuse = RAMSTER__REFUSE__INIT;
 
 	refuse.reason = (char *)reason;
+	refuse.denied = denied;
 	message.body_case = RAMSTER__MESSAGE__BODY_REFUSE;
 	message.refuse = &refuse;
 	control_send(c, &message);
+}
+
+void control_refuse(struct control *c, const char *reason)
+{
+	refuse_with(c, reason, false);
+}
+
+void control_deny(struct control *c, const char *reason)
+{
+	refuse_with(c, reason, true);
 }
 
 struct in_addr control_remote(struct control *c)
@@ -173,9 +184,9 @@ struct in_addr control_remote(struct control *c)
 	return address;
 }
 
-uid_t control_user(struct control *c)
+int control_socket(struct control *c)
 {
-	return c->ops->user(c->transport);
+	return c->ops->socket(c->transport);
 }
 
 int control_node(struct control *c)

@@ -60,11 +60,14 @@ int control_send(struct control *control, const Ramster__Message *message);
 /* Sends Refuse with this reason, as far as that is possible; control_close() is still due. */
 void control_refuse(struct control *control, const char *reason);
 
+/* The same, because whoever asks may not. */
+void control_deny(struct control *control, const char *reason);
+
 /* The other side's IPv4 address, or 0. */
 struct in_addr control_remote(struct control *control);
 
-/* The user at the other end, or (uid_t)-1 if that is not known. */
-uid_t control_user(struct control *control);
+/* Of a unix socket its descriptor, for access.h; else -1. */
+int control_socket(struct control *control);
 
 /* The node that the other end has proven to be, and the id of the key; -1 and NULL where nothing is proven. */
 int control_node(struct control *control);

@@ -14,10 +14,9 @@
 
 /**
  * empty_answer - do what is asked, and say how far it is
- * @may_act: whoever asks may do more than look
  * @reply: initialised; its texts point into @error
  */
-void empty_answer(struct ramsterd *d, const Ramster__EmptyRequest *request, bool may_act, Ramster__EmptyReply *reply,
+void empty_answer(struct ramsterd *d, const Ramster__EmptyRequest *request, Ramster__EmptyReply *reply,
 		  char error[EMPTY_ERROR_LEN]);
 
 #endif

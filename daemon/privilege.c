@@ -20,6 +20,20 @@ int privilege_user(uid_t user, gid_t group)
 	return signum && prctl(PR_SET_PDEATHSIG, signum) ? -errno : 0;
 }
 
+int privilege_groups(const char *const *names, unsigned int count)
+{
+	gid_t groups[PRIVILEGE_GROUPS];
+	const struct group *found;
+	size_t known = 0;
+
+	for (unsigned int i = 0; i < count && known < PRIVILEGE_GROUPS; i++) {
+		found = getgrnam(names[i]);
+		if (found)
+			groups[known++] = found->gr_gid;
+	}
+	return setgroups(known, groups) && errno != EPERM ? -errno : 0;
+}
+
 int privilege_bound(uint64_t capabilities)
 {
 	int cap;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define PRIVILEGE_GROUPS 4 /* at most */
 #define PRIVILEGE_CAP(cap) (UINT64_C(1) << (cap)) /* @cap: CAP_... */
 
 /**
@@ -17,6 +18,13 @@
  * For root. Everything that root may do is gone, but for what is open. Returns 0 or -errno.
  */
 int privilege_user(uid_t user, gid_t group);
+
+/**
+ * privilege_groups - go on with these supplementary groups alone, as far as they exist
+ *
+ * For root; without CAP_SETGID the groups stay as they are. Returns 0 or -errno.
+ */
+int privilege_groups(const char *const *names, unsigned int count);
 
 /**
  * privilege_bound - take all capabilities but these out of the bounding set, so that nothing brings them back

@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/access.h"
 #include "daemon/configfs.h"
 #include "daemon/donor.h"
 #include "daemon/lend.h"
@@ -28,6 +29,7 @@
 #include "daemon/log.h"
 #include "daemon/membership.h"
 #include "daemon/peer.h"
+#include "daemon/privilege.h"
 #include "daemon/ramsterd.h"
 #include "daemon/release.h"
 #include "daemon/reload.h"
@@ -43,6 +45,7 @@
 #define TICK_MS 1000
 #define SOON_MS 10
 #define RUN_DIR "/run/ramster"
+#define LENDER_GROUP "ramster-lender"
 #define DRAIN_NAME "draining"
 
 struct options {
@@ -50,6 +53,7 @@ struct options {
 	const char *node;
 	const char *lender;
 	const char *socket;
+	const char *group; /* NULL: the default */
 	bool check;
 	bool lender_options;
 	bool release;
@@ -68,6 +72,7 @@ static const char usage[] = "Usage: ramsterd [options]\n"
 			    "  --node NAME          which of its nodes this is (default: the host's name)\n"
 			    "  --lender PATH        where ramster-lender listens (default: " SIDEDOOR_PATH ")\n"
 			    "  --socket PATH        where `ramster` asks (default: " TOOL_PATH ")\n"
+			    "  --group NAME         whose members may look by `ramster` (default: " ACCESS_GROUP ")\n"
 			    "  --debug              log more\n"
 			    "  --help               show this\n";
 
@@ -266,6 +271,26 @@ static void protect(void)
 		log_info("cannot be an I/O flusher: %s", strerror(errno));
 }
 
+/*
+ * Gives up what is not needed any more, before there is a second thread. The module asks for CAP_NET_ADMIN, and memory that
+ * comes later is locked, too. All else is root's own files, and the lender's socket, which is its group's. Returns 0 or
+ * -errno.
+ */
+static int give_up_privileges(const char *group)
+{
+	const char *const groups[] = { group ? group : ACCESS_GROUP, LENDER_GROUP };
+	const uint64_t keep = PRIVILEGE_CAP(CAP_NET_ADMIN) | PRIVILEGE_CAP(CAP_IPC_LOCK);
+	int err = geteuid() ? 0 : privilege_groups(groups, 2);
+
+	if (!err)
+		err = privilege_bound(keep);
+	if (!err)
+		err = privilege_keep(keep);
+	if (err)
+		log_err("privileges cannot be given up: %s", strerror(-err));
+	return err;
+}
+
 /* Beside the socket, so that each of several daemons of a machine has its own. */
 static void set_drain_path(struct ramsterd *d, const char *socket)
 {
@@ -306,7 +331,7 @@ static int start(struct ramsterd *d, const struct options *options)
 	if (!d->view.instance)
 		log_info("no module ramster: this node only lends (modprobe ramster, and it can borrow too)");
 	d->listener = listener_new(d);
-	d->tool = d->listener ? tool_new(d, options->socket) : NULL;
+	d->tool = d->listener ? tool_new(d, options->socket, access_group(options->group)) : NULL;
 	if (!d->tool)
 		return -EIO;
 	reload_peers(d);
@@ -348,11 +373,17 @@ static void usage_error(const char *what, const char *got)
 static void parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },   { "check", required_argument, NULL, 'k' },
-		{ "node", required_argument, NULL, 'n' },     { "lender", required_argument, NULL, 'l' },
-		{ "socket", required_argument, NULL, 's' },   { "debug", no_argument, NULL, 'd' },
-		{ "lender-options", no_argument, NULL, 'o' }, { "release", no_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },	      { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", required_argument, NULL, 'k' },
+		{ "node", required_argument, NULL, 'n' },
+		{ "lender", required_argument, NULL, 'l' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "lender-options", no_argument, NULL, 'o' },
+		{ "release", no_argument, NULL, 'r' },
+		{ "group", required_argument, NULL, 'g' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -379,6 +410,9 @@ static void parse_options(int argc, char **argv, struct options *options)
 			break;
 		case 's':
 			options->socket = optarg;
+			break;
+		case 'g':
+			options->group = optarg;
 			break;
 		case 'd':
 			log_set_level(LOG_DEBUG);
@@ -460,6 +494,7 @@ int main(int argc, char **argv)
 		free(d.loaded);
 		return EXIT_SUCCESS;
 	}
+	privilege_hide(); /* the keys are nobody else's */
 	ret = read_keys(&d);
 	if (ret) {
 		free(d.conf);
@@ -468,10 +503,13 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	mkdir(RUN_DIR, 0755);
+	configfs_mount();
+	protect();
+	if (give_up_privileges(options.group))
+		return EXIT_FAILURE;
 	d.loop = uv_default_loop();
 	ret = start(&d, &options);
 	if (!ret) {
-		protect();
 		log_info("node %s (%u) of cluster %s, control port %s:%u", d.self->name, (unsigned int)d.self->number,
 			 d.conf->cluster, d.self->address, (unsigned int)d.self->port);
 		notify_ready();

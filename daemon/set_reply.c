@@ -92,15 +92,6 @@ struct set_reply *set_reply_make(struct ramsterd *d, const Ramster__SetRequest *
 	return reply;
 }
 
-struct set_reply *set_reply_refusal(const char *error)
-{
-	struct set_reply *reply = new_reply();
-
-	if (reply)
-		snprintf(reply->error, sizeof(reply->error), "%s", error);
-	return reply;
-}
-
 const Ramster__SetReply *set_reply_message(const struct set_reply *reply)
 {
 	return &reply->message;

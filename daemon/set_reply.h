@@ -13,9 +13,6 @@ struct set_reply;
 /* Does what is asked and tells the settings in force then. Returns NULL if memory is short, perhaps with all done. */
 struct set_reply *set_reply_make(struct ramsterd *d, const Ramster__SetRequest *request);
 
-/* Only an error. */
-struct set_reply *set_reply_refusal(const char *error);
-
 /* The message; it points into the reply. */
 const Ramster__SetReply *set_reply_message(const struct set_reply *reply);
 

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/access.h"
 #include "daemon/control.h"
 #include "daemon/empty.h"
 #include "daemon/frame.h"
@@ -23,6 +24,7 @@ struct tool {
 	struct ramsterd *d;
 	uv_pipe_t pipe;
 	char path[108];
+	gid_t group; /* whose members may look; ACCESS_NO_GROUP */
 	struct client *first;
 	unsigned int clients;
 };
@@ -58,24 +60,12 @@ static int answer_status(struct client *client)
 	return ret;
 }
 
-/* Root, or who runs this daemon. */
-static bool may_set(struct client *client)
-{
-	uid_t user = control_user(client->control);
-
-	return user == 0 || user == geteuid();
-}
-
 static int answer_set(struct client *client, const Ramster__SetRequest *request)
 {
 	Ramster__Message answer = RAMSTER__MESSAGE__INIT;
-	struct set_reply *reply;
+	struct set_reply *reply = set_reply_make(client->tool->d, request);
 	int ret;
 
-	if (request->n_assignments && !may_set(client))
-		reply = set_reply_refusal("only root may change settings");
-	else
-		reply = set_reply_make(client->tool->d, request);
 	if (!reply)
 		return -ENOMEM;
 	answer.body_case = RAMSTER__MESSAGE__BODY_SET_REPLY;
@@ -91,10 +81,39 @@ static int answer_empty(struct client *client, const Ramster__EmptyRequest *requ
 	Ramster__EmptyReply reply = RAMSTER__EMPTY_REPLY__INIT;
 	char error[EMPTY_ERROR_LEN];
 
-	empty_answer(client->tool->d, request, may_set(client), &reply, error);
+	empty_answer(client->tool->d, request, &reply, error);
 	answer.body_case = RAMSTER__MESSAGE__BODY_EMPTY_REPLY;
 	answer.empty_reply = &reply;
 	return control_send(client->control, &answer);
+}
+
+/* What a message would change; NULL: it only looks. */
+static const char *change(const Ramster__Message *message)
+{
+	if (message->body_case == RAMSTER__MESSAGE__BODY_SET_REQUEST && message->set_request->n_assignments)
+		return "changing settings needs root";
+	if (message->body_case == RAMSTER__MESSAGE__BODY_EMPTY_REQUEST &&
+	    message->empty_request->action != RAMSTER__EMPTY_REQUEST__ACTION__LOOK)
+		return "emptying a node needs root";
+	return NULL;
+}
+
+/* Whether the client may ask for that. If not, that is said and logged. */
+static bool may(struct client *client, const Ramster__Message *message)
+{
+	static struct log_limit limit = LOG_LIMIT(5, 10000);
+	const char *reason = change(message);
+	enum access_right right;
+	uid_t user;
+
+	right = access_of(control_socket(client->control), client->tool->group, &user);
+	if (right == ACCESS_CHANGE || (right == ACCESS_LOOK && !reason))
+		return true;
+	if (!reason)
+		reason = "looking needs root, or the group that ramsterd was given";
+	log_limited(&limit, LOG_WARNING, "%s: user %d refused: %s", client->tool->path, (int)user, reason);
+	control_deny(client->control, reason);
+	return false;
 }
 
 static void on_message(void *ctx, const Ramster__Message *message)
@@ -102,6 +121,10 @@ static void on_message(void *ctx, const Ramster__Message *message)
 	struct client *client = ctx;
 	int ret = -EPROTO;
 
+	if (!may(client, message)) {
+		drop(client);
+		return;
+	}
 	switch (message->body_case) {
 	case RAMSTER__MESSAGE__BODY_STATUS_REQUEST:
 		ret = answer_status(client);
@@ -171,7 +194,15 @@ static void on_closed(uv_handle_t *handle)
 	free(handle->data);
 }
 
-struct tool *tool_new(struct ramsterd *d, const char *path)
+/* For root, and for members of the group where there is one. Nobody can connect yet. */
+static int open_to(const char *path, gid_t group)
+{
+	if (group == ACCESS_NO_GROUP)
+		return chmod(path, 0600) ? -errno : 0;
+	return chown(path, -1, group) || chmod(path, 0660) ? -errno : 0;
+}
+
+struct tool *tool_new(struct ramsterd *d, const char *path, gid_t group)
 {
 	struct tool *tool;
 	int ret;
@@ -184,12 +215,13 @@ struct tool *tool_new(struct ramsterd *d, const char *path)
 	if (!tool)
 		return NULL;
 	tool->d = d;
+	tool->group = group;
 	snprintf(tool->path, sizeof(tool->path), "%s", path);
 	uv_pipe_init(d->loop, &tool->pipe, 0);
 	tool->pipe.data = tool;
 	ret = uv_pipe_bind(&tool->pipe, path);
-	if (!ret && chmod(path, 0660))
-		ret = -errno;
+	if (!ret)
+		ret = open_to(path, group);
 	if (!ret)
 		ret = uv_listen((uv_stream_t *)&tool->pipe, 16, on_connection);
 	if (!ret)

@@ -13,10 +13,11 @@
 /**
  * tool_new - listen
  * @path: replaced if nobody listens there any more
+ * @group: whose members may look; ACCESS_NO_GROUP
  *
  * Returns NULL if that fails, reported.
  */
-struct tool *tool_new(struct ramsterd *d, const char *path);
+struct tool *tool_new(struct ramsterd *d, const char *path, gid_t group);
 
 /* Stops listening, ends the connections that are there, and removes the socket. NULL is fine. */
 void tool_free(struct tool *tool);

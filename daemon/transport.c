@@ -193,20 +193,16 @@ static void unix_remote(struct transport *t, struct in_addr *address)
 	address->s_addr = 0;
 }
 
-static uid_t tcp_user(struct transport *t)
+static int no_socket(struct transport *t)
 {
 	return -1;
 }
 
-static uid_t unix_user(struct transport *t)
+static int unix_socket(struct transport *t)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
 	uv_os_fd_t fd;
 
-	if (uv_fileno(&t->handle, &fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		return -1;
-	return cred.uid;
+	return uv_fileno(&t->handle, &fd) ? -1 : fd;
 }
 
 static int no_node(struct transport *t)
@@ -225,7 +221,7 @@ const struct transport_ops transport_tcp = {
 	.accept = tcp_accept,
 	.send = transport_send,
 	.remote = tcp_remote,
-	.user = tcp_user,
+	.socket = no_socket,
 	.node = no_node,
 	.key = no_key,
 	.close = transport_close,
@@ -236,7 +232,7 @@ const struct transport_ops transport_unix = {
 	.accept = unix_accept,
 	.send = transport_send,
 	.remote = unix_remote,
-	.user = unix_user,
+	.socket = unix_socket,
 	.node = no_node,
 	.key = no_key,
 	.close = transport_close,

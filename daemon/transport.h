@@ -53,8 +53,8 @@ struct transport_ops {
 	int (*send)(struct transport *transport, const void *bytes, size_t len);
 	/* Who is at the other end, for messages; *address is set to its IPv4 address, or 0 if it has none. */
 	void (*remote)(struct transport *transport, struct in_addr *address);
-	/* The user at the other end, or (uid_t)-1 if that is not known. */
-	uid_t (*user)(struct transport *transport);
+	/* Of a unix socket its descriptor, by which the kernel tells who is at the other end; else -1. */
+	int (*socket)(struct transport *transport);
 	/* The node that the other end has proven to be, and the id of the key; -1 and NULL where nothing is proven. */
 	int (*node)(struct transport *transport);
 	const char *(*key)(struct transport *transport);

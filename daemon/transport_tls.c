@@ -285,7 +285,7 @@ static void remote(struct transport *t, struct in_addr *address)
 	*address = sin.sin_addr;
 }
 
-static uid_t user(struct transport *t)
+static int no_socket(struct transport *t)
 {
 	return -1;
 }
@@ -306,7 +306,7 @@ const struct transport_ops transport_tls = {
 	.accept = tls_take,
 	.send = tls_send,
 	.remote = remote,
-	.user = user,
+	.socket = no_socket,
 	.node = node,
 	.key = key,
 	.close = tls_close,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the daemons give up by themselves once they have started, and who may ask ramsterd for what."""
 
+import grp
 import os
 import socket
 import subprocess
@@ -13,6 +14,8 @@ __all__ = ["make_cluster", "start_two"]
 
 ROOT = os.geteuid() == 0
 NOBODY = 65534
+NET_ADMIN, IPC_LOCK = 1 << 12, 1 << 14
+DENIED = 4  # exit status of ramster
 
 
 def status(pid):
@@ -114,3 +117,74 @@ def test_one_address_does_not_keep_others_from_the_lender(two):
     assert "64 connections from there have not proven anything yet" in two.log("l1")
     for s in [*flood, connection]:
         s.close()
+
+
+def test_ramsterd(two):
+    pid = two.processes["d1"].pid
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        now = status(f"{pid}/task/{thread}")
+        left = NET_ADMIN | IPC_LOCK if ROOT else 0
+        assert int(now["CapEff"], 16) & ~left == int(now["CapPrm"], 16) & ~left == 0
+        assert int(now["CapInh"], 16) == int(now["CapAmb"], 16) == 0
+        assert now["NoNewPrivs"] == "1"
+        if ROOT:
+            assert int(now["CapBnd"], 16) & ~left == 0
+    with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+        assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
+    assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
+SOME_GROUP = grp.getgrgid(NOBODY).gr_name if ROOT else ""  # which nobody is in but those that a test puts there
+LOOKS = (["status"], ["nodes"], ["top", "--once", "--interval", "0.05"], ["set"])
+CHANGES = (["set", "lend=off"], ["drain", "--no-wait", "n1"], ["drain", "--cancel", "n1"], ["evict", "--cancel"])
+
+
+@pytest.fixture(name="guarded")
+def start_guarded(cluster):
+    """Node 1, which a group may look at, with its socket within reach of all users."""
+    cluster.start_lender(1)
+    cluster.start_daemon(1, options=["--group", SOME_GROUP])
+    wait_for("it lends", lambda: cluster.lends(1))
+    for path in [cluster.path, *cluster.path.parents[:-2]]:
+        os.chmod(path, os.stat(path).st_mode | 0o111)
+    return cluster
+
+
+def ask(cluster, words, user, group, groups=()):
+    command = [BUILD / "ramster", *words, "--socket", f"{cluster.path}/tool1"]
+    return subprocess.run(
+        command, user=user, group=group, extra_groups=groups, capture_output=True, text=True, timeout=10, check=False
+    )
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_who_may_look_and_who_may_change(guarded):
+    mode = os.stat(guarded.path / "tool1")
+    assert mode.st_mode & 0o777 == 0o660 and (mode.st_uid, mode.st_gid) == (0, NOBODY)
+    for words in LOOKS:
+        assert ask(guarded, words, 65533, 65533, [4, NOBODY]).returncode == 0  # a supplementary group
+        assert ask(guarded, words, 65533, NOBODY).returncode == 0
+        refused = ask(guarded, words, 65533, 65533, [4])
+        assert refused.returncode == DENIED and "needs root" in refused.stderr
+    for words in CHANGES:
+        refused = ask(guarded, words, 65533, NOBODY, [NOBODY])
+        assert refused.returncode == DENIED and "needs root" in refused.stderr, words
+    assert "tool1: user 65533 refused: changing settings needs root" in guarded.log("d1")
+    assert guarded.node(1, 1)["free"] > 0 and not guarded.node(1, 1)["draining"]
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_the_socket_is_not_trusted_to_keep_others_out(guarded):
+    os.chmod(guarded.path / "tool1", 0o666)
+    for words in (*LOOKS, *CHANGES):
+        refused = ask(guarded, words, 65533, 65533, [4])
+        assert refused.returncode == DENIED and "needs root" in refused.stderr, words
+    assert guarded.log("d1").count("user 65533 refused") <= 5
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_without_the_group_only_root_may_ask(cluster):
+    cluster.start_daemon(1, options=["--group", "no-such-group"])
+    wait_for("it answers", lambda: cluster.status(1))
+    assert os.stat(cluster.path / "tool1").st_mode & 0o777 == 0o600
+    assert "no group no-such-group: only root may ask" in cluster.log("d1")

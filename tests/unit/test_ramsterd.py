@@ -255,11 +255,10 @@ class Cluster:
         command += ["--socket", f"{self.path}/lender{i}", "--keep", "--group", group]
         self.start(f"l{i}", BUILD / "tests/programs/fdstore", *command)
 
-    def start_daemon(self, i, conf="cluster.conf"):
+    def start_daemon(self, i, conf="cluster.conf", options=()):
         conf, lender, tool = (f"{self.path}/{name}" for name in (conf, f"lender{i}", f"tool{i}"))
-        self.start(
-            f"d{i}", BUILD / "ramsterd", "-c", conf, "--node", f"n{i}", "--lender", lender, "--socket", tool, "--debug"
-        )
+        command = [BUILD / "ramsterd", "-c", conf, "--node", f"n{i}", "--lender", lender, "--socket", tool, "--debug"]
+        self.start(f"d{i}", *command, *options)
 
     def log(self, name):
         return (self.path / f"{name}.log").read_text()
@@ -838,30 +837,6 @@ def test_drain_without_quorum(cluster):
     wait_for("it is drained", lambda: cluster.node(2, 1)["draining"])
     assert cluster.tool(1, "drain", "--cancel", "n2").returncode == 0
     wait_for("it is drained no more", lambda: not cluster.node(2, 1)["draining"])
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_only_root_may_set(two, monkeypatch):
-    monkeypatch.chdir(two.path)
-    for path in (".", "tool1"):
-        os.chmod(path, 0o777)
-
-    def ask(request):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5)
-            os.seteuid(65534)
-            try:
-                s.connect("tool1")
-            finally:
-                os.seteuid(0)
-            data = pack({20: request})
-            s.sendall(struct.pack(">I", len(data)) + data)
-            (size,) = struct.unpack(">I", s.recv(4))
-            return unpack(unpack(s.recv(size, socket.MSG_WAITALL))[21][0])
-
-    assert ask({1: b"lend=off"}) == {1: [b"only root may change settings"]}
-    assert len(ask({})[3]) == 12  # may look
-    assert settings(two, 1)["lend"] == ("64M", "")
 
 
 def test_bad_conf_at_start(cluster):

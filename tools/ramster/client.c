@@ -3,6 +3,7 @@
  * client - asks ramsterd over its unix socket.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,27 @@
 
 #include "daemon/frame.h"
 #include "tools/ramster/client.h"
+#include "tools/ramster/ramster.h"
 
-int client_connect(const char *path, char error[CLIENT_ERROR_LEN])
+__attribute__((format(printf, 3, 4))) static void fail(struct client_error *error, int status, const char *format, ...)
+{
+	va_list args;
+
+	error->status = status;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+}
+
+int client_connect(const char *path, struct client_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_S };
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		snprintf(error, CLIENT_ERROR_LEN, "the socket's path is longer than %zu bytes",
-			 sizeof(address.sun_path) - 1);
+		fail(error, EXIT_UNREACHABLE, "the socket's path is longer than %zu bytes",
+		     sizeof(address.sun_path) - 1);
 		return -1;
 	}
 	strcpy(address.sun_path, path);
@@ -33,8 +45,12 @@ int client_connect(const char *path, char error[CLIENT_ERROR_LEN])
 	}
 	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return fd;
-	snprintf(error, CLIENT_ERROR_LEN, "cannot reach ramsterd at %s: %s (%s)", path, strerror(errno),
-		 errno == EACCES ? "run this as root" : "is it running? systemctl start ramsterd");
+	if (errno == EACCES)
+		fail(error, EXIT_DENIED, "asking ramsterd at %s needs root, or its group (ramster)", path);
+	else
+		fail(error, EXIT_UNREACHABLE,
+		     "cannot reach ramsterd at %s: %s (is it running? systemctl start ramsterd)", path,
+		     strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -90,7 +106,7 @@ static Ramster__Message *receive(int fd)
 }
 
 /* Asks a question that is answered by a message with this body. */
-static Ramster__Message *ask(int fd, const Ramster__Message *question, int body, char error[CLIENT_ERROR_LEN])
+static Ramster__Message *ask(int fd, const Ramster__Message *question, int body, struct client_error *error)
 {
 	Ramster__Message *message = NULL;
 	int ret = put(fd, question);
@@ -102,17 +118,18 @@ static Ramster__Message *ask(int fd, const Ramster__Message *question, int body,
 	if (message && (int)message->body_case == body)
 		return message;
 	if (message && message->body_case == RAMSTER__MESSAGE__BODY_REFUSE)
-		snprintf(error, CLIENT_ERROR_LEN, "ramsterd refuses: %.200s", message->refuse->reason);
+		fail(error, message->refuse->denied ? EXIT_DENIED : EXIT_UNREACHABLE, "ramsterd refuses: %.200s",
+		     message->refuse->reason);
 	else if (message)
-		snprintf(error, CLIENT_ERROR_LEN, "ramsterd is of another version than this ramster");
+		fail(error, EXIT_UNREACHABLE, "ramsterd is of another version than this ramster");
 	else
-		snprintf(error, CLIENT_ERROR_LEN, "ramsterd does not answer: %s (see its log: journalctl -u ramsterd)",
-			 ret == -EAGAIN ? "time is over" : strerror(-ret));
+		fail(error, EXIT_UNREACHABLE, "ramsterd does not answer: %s (see its log: journalctl -u ramsterd)",
+		     ret == -EAGAIN ? "time is over" : strerror(-ret));
 	client_free(message);
 	return NULL;
 }
 
-Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
+Ramster__Message *client_status(int fd, struct client_error *error)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 	Ramster__StatusRequest request = RAMSTER__STATUS_REQUEST__INIT;
@@ -122,7 +139,7 @@ Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN])
 	return ask(fd, &message, RAMSTER__MESSAGE__BODY_STATUS, error);
 }
 
-Ramster__Message *client_set(int fd, char **assignments, size_t count, char error[CLIENT_ERROR_LEN])
+Ramster__Message *client_set(int fd, char **assignments, size_t count, struct client_error *error)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 	Ramster__SetRequest request = RAMSTER__SET_REQUEST__INIT;
@@ -134,7 +151,7 @@ Ramster__Message *client_set(int fd, char **assignments, size_t count, char erro
 	return ask(fd, &message, RAMSTER__MESSAGE__BODY_SET_REPLY, error);
 }
 
-Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, char error[CLIENT_ERROR_LEN])
+Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, struct client_error *error)
 {
 	Ramster__Message message = RAMSTER__MESSAGE__INIT;
 

@@ -7,35 +7,39 @@
 
 #include "proto/ramster.pb-c.h"
 
-#define CLIENT_ERROR_LEN 256
 #define CLIENT_TIMEOUT_S 10
+
+struct client_error {
+	int status; /* for exit() */
+	char text[256]; /* what failed and what to do */
+};
 
 /**
  * client_connect - connect to ramsterd
  * @path: of its socket
- * @error: on failure, what failed and what to do
+ * @error: set on failure
  *
  * Returns a descriptor, or -1.
  */
-int client_connect(const char *path, char error[CLIENT_ERROR_LEN]);
+int client_connect(const char *path, struct client_error *error);
 
 /**
  * client_status - ask for the status and wait for it
  *
- * Returns the message, for client_free(), or NULL with @error set; the connection is of no more use then.
+ * Returns the message, for client_free(), or NULL with *@error set; the connection is of no more use then.
  */
-Ramster__Message *client_status(int fd, char error[CLIENT_ERROR_LEN]);
+Ramster__Message *client_status(int fd, struct client_error *error);
 
 /**
  * client_set - change settings, all or none, and wait for the answer
  * @assignments: @count texts "KEY=VALUE"; none only asks for the settings in force
  *
- * Returns the message, for client_free(), or NULL with @error set; what was asked may be done then.
+ * Returns the message, for client_free(), or NULL with *@error set; what was asked may be done then.
  */
-Ramster__Message *client_set(int fd, char **assignments, size_t count, char error[CLIENT_ERROR_LEN]);
+Ramster__Message *client_set(int fd, char **assignments, size_t count, struct client_error *error);
 
 /* Begins, cancels or looks at a drain or an evict. Returns as client_set(). */
-Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, char error[CLIENT_ERROR_LEN]);
+Ramster__Message *client_empty(int fd, Ramster__EmptyRequest *request, struct client_error *error);
 
 void client_free(Ramster__Message *message);
 

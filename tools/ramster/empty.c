@@ -22,17 +22,17 @@
 static Ramster__Message *ask(int fd, const struct empty_options *o, Ramster__EmptyRequest__Action action, int *status)
 {
 	Ramster__EmptyRequest request = RAMSTER__EMPTY_REQUEST__INIT;
-	char error[CLIENT_ERROR_LEN];
+	struct client_error error;
 	Ramster__Message *message;
 
 	request.evict = o->evict;
 	request.node = (char *)(o->node ? o->node : "");
 	request.action = action;
 	request.force = o->force;
-	message = client_empty(fd, &request, error);
-	*status = EXIT_UNREACHABLE;
+	message = client_empty(fd, &request, &error);
 	if (!message) {
-		fprintf(stderr, "ramster: %s\n", error);
+		*status = error.status;
+		fprintf(stderr, "ramster: %s\n", error.text);
 		return NULL;
 	}
 	if (!*message->empty_reply->error)
@@ -118,13 +118,13 @@ int empty_run(const char *socket, const struct empty_options *o)
 {
 	Ramster__EmptyRequest__Action action =
 		o->cancel ? RAMSTER__EMPTY_REQUEST__ACTION__CANCEL : RAMSTER__EMPTY_REQUEST__ACTION__START;
-	char error[CLIENT_ERROR_LEN];
-	int fd = client_connect(socket, error), status;
+	struct client_error error;
+	int fd = client_connect(socket, &error), status;
 	Ramster__Message *message;
 
 	if (fd < 0) {
-		fprintf(stderr, "ramster: %s\n", error);
-		return EXIT_UNREACHABLE;
+		fprintf(stderr, "ramster: %s\n", error.text);
+		return error.status;
 	}
 	message = ask(fd, o, action, &status);
 	if (message) {

@@ -61,18 +61,18 @@ static double parse_interval(const char *text)
 /* `ramster status` and `ramster nodes`. */
 static int show_once(const char *socket, void (*print)(FILE *, const Ramster__Status *))
 {
-	char error[CLIENT_ERROR_LEN];
-	int fd = client_connect(socket, error);
-	Ramster__Message *message = fd >= 0 ? client_status(fd, error) : NULL;
+	struct client_error error;
+	int fd = client_connect(socket, &error);
+	Ramster__Message *message = fd >= 0 ? client_status(fd, &error) : NULL;
 
 	if (message)
 		print(stdout, message->status);
 	else
-		fprintf(stderr, "ramster: %s\n", error);
+		fprintf(stderr, "ramster: %s\n", error.text);
 	client_free(message);
 	if (fd >= 0)
 		close(fd);
-	return message ? EXIT_SUCCESS : EXIT_UNREACHABLE;
+	return message ? EXIT_SUCCESS : error.status;
 }
 
 static const struct option longs[] = {

@@ -4,5 +4,6 @@
 
 #define EXIT_USAGE 2
 #define EXIT_UNREACHABLE 3 /* ramsterd */
+#define EXIT_DENIED 4 /* it needs root, or the group */
 
 #endif

@@ -47,14 +47,13 @@ static int show(const Ramster__SetReply *reply, bool changed, bool json)
 
 int set_run(const char *socket, char **assignments, size_t count, bool json)
 {
-	char error[CLIENT_ERROR_LEN];
-	int fd = client_connect(socket, error), ret = EXIT_UNREACHABLE;
-	Ramster__Message *message = fd >= 0 ? client_set(fd, assignments, count, error) : NULL;
+	struct client_error error;
+	int fd = client_connect(socket, &error), ret;
+	Ramster__Message *message = fd >= 0 ? client_set(fd, assignments, count, &error) : NULL;
 
-	if (message)
-		ret = show(message->set_reply, count, json);
-	else
-		fprintf(stderr, "ramster: %s\n", error);
+	ret = message ? show(message->set_reply, count, json) : error.status;
+	if (!message)
+		fprintf(stderr, "ramster: %s\n", error.text);
 	client_free(message);
 	if (fd >= 0)
 		close(fd);

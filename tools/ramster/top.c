@@ -30,7 +30,7 @@ struct session {
 	bool screen;
 	bool keys; /* the user can type */
 	struct sample before;
-	char error[CLIENT_ERROR_LEN]; /* why the last reading failed */
+	struct client_error error; /* why the last reading failed */
 };
 
 static double seconds(void)
@@ -47,9 +47,9 @@ static struct sample take(struct session *session)
 	struct sample sample = { 0 };
 
 	if (session->fd < 0)
-		session->fd = client_connect(session->top->socket, session->error);
+		session->fd = client_connect(session->top->socket, &session->error);
 	if (session->fd >= 0)
-		sample.message = client_status(session->fd, session->error);
+		sample.message = client_status(session->fd, &session->error);
 	if (session->fd >= 0 && !sample.message) {
 		close(session->fd);
 		session->fd = -1;
@@ -97,7 +97,7 @@ static void show(struct session *session, const struct sample *now)
 	if (now->message)
 		show_text(session, out, now);
 	else
-		fprintf(out, "%s\n", session->error);
+		fprintf(out, "%s\n", session->error.text);
 	fclose(out);
 	if (session->screen)
 		show_screen(text);
@@ -162,8 +162,8 @@ int top_run(const struct top *top)
 	bool failed = false;
 
 	if (!now.message) {
-		fprintf(stderr, "ramster: %s\n", session.error);
-		return EXIT_UNREACHABLE;
+		fprintf(stderr, "ramster: %s\n", session.error.text);
+		return session.error.status;
 	}
 	session.screen = !top->json && has_screen();
 	session.keys = session.screen && isatty(STDIN_FILENO);
@@ -188,5 +188,5 @@ int top_run(const struct top *top)
 	client_free(session.before.message);
 	if (session.fd >= 0)
 		close(session.fd);
-	return failed ? EXIT_UNREACHABLE : EXIT_SUCCESS;
+	return failed ? session.error.status : EXIT_SUCCESS;
 }
