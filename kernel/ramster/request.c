@@ -2,7 +2,7 @@
 /*
  * request.c - routes requests to a lender's connections, and again when a connection ends.
  */
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/error-injection.h>
 #include <linux/jiffies.h>
 

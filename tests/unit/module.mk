@@ -16,7 +16,7 @@ shim_support := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/shim/*.c))
 $(B)/shim/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SHIM_WARN) $(SHIM_CPPFLAGS) -c -o $@ $<
-test_support := $(addprefix $(B)/tests/unit/,scene.o pages.o slots.o)
+test_support := $(addprefix $(B)/tests/unit/,scene.o batch.o pages.o slots.o)
 $(B)/shim/shim.a: $(shim_module) $(shim_support) $(test_support)
 	rm -f $@
 	$(AR) rcs $@ $^

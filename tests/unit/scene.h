@@ -4,10 +4,9 @@
 #define _TESTS_SCENE_H
 
 #include "donor.h"
+#include "tests/unit/batch.h"
 #include "tests/unit/pages.h"
 #include "tmem.h"
-
-#define SCENE_BATCH 16 /* pages of a WRITE */
 
 struct scene {
 	struct tmem_pool *pool;

@@ -195,7 +195,7 @@ static void model_step(struct model *m)
 	} else if (r < 62) {
 		model_invalidate(m, index);
 	} else if (r < 74) {
-		send_coldest(1 + pages_random(&m->seed) % SCENE_BATCH);
+		send_coldest(1 + pages_random(&m->seed) % BATCH_MAX);
 	} else if (r < 90) {
 		donor_answer(scene.donor, pages_random(&m->seed) % 4);
 		shim_run_work();

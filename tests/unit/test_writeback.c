@@ -95,8 +95,8 @@ static unsigned long fill_donor(void)
 	unsigned long nr = 0;
 
 	do {
-		fill(nr, nr + SCENE_BATCH);
-		nr += SCENE_BATCH;
+		fill(nr, nr + BATCH_MAX);
+		nr += BATCH_MAX;
 		send_all();
 	} while (!zcache_pages());
 	fill(nr, nr + 200);

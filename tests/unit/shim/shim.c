@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a task may do, the one CPU, the log, and work that waits. */
+#include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -8,6 +9,7 @@ int shim_fences;
 
 __thread struct shim_task shim_task;
 unsigned long shim_logged[8];
+ktime_t shim_time_passed;
 
 static void shim_yield(void)
 {
@@ -99,4 +101,86 @@ bool shim_run_work(void)
 		any = true;
 	}
 	return any;
+}
+
+static struct delayed_work *delayed;
+
+/* Where the link to it is, or to where it would be added. Under work_lock. */
+static struct delayed_work **delayed_link(const struct delayed_work *work)
+{
+	struct delayed_work **link = &delayed;
+
+	while (*link && *link != work)
+		link = &(*link)->later;
+	return link;
+}
+
+static bool delay(struct delayed_work *work, unsigned long delay, bool again)
+{
+	bool fresh;
+
+	spin_lock(&work_lock);
+	fresh = !work->waiting && !work->work.queued;
+	if (fresh) {
+		*delayed_link(work) = work;
+		work->later = NULL;
+		work->waiting = true;
+	}
+	if (fresh || again)
+		work->at = jiffies + delay;
+	spin_unlock(&work_lock);
+	return fresh;
+}
+
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long after)
+{
+	return delay(work, after, false);
+}
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long after)
+{
+	return !delay(work, after, true);
+}
+
+bool cancel_delayed_work_sync(struct delayed_work *work)
+{
+	bool was;
+
+	might_sleep();
+	spin_lock(&work_lock);
+	shim_assert(!work->work.queued);
+	was = work->waiting;
+	if (was)
+		*delayed_link(work) = work->later;
+	work->waiting = false;
+	spin_unlock(&work_lock);
+	return was;
+}
+
+/* One that is due, no longer waiting. */
+static struct delayed_work *delayed_take(void)
+{
+	struct delayed_work *work;
+
+	spin_lock(&work_lock);
+	for (work = delayed; work && time_after(work->at, jiffies); work = work->later)
+		;
+	if (work) {
+		*delayed_link(work) = work->later;
+		work->waiting = false;
+	}
+	spin_unlock(&work_lock);
+	return work;
+}
+
+void shim_let_pass(unsigned int ms)
+{
+	struct delayed_work *work;
+
+	shim_time_passed += (ktime_t)ms * 1000000;
+	shim_run_work();
+	while ((work = delayed_take())) {
+		work->work.func(&work->work);
+		shim_run_work();
+	}
 }

@@ -38,6 +38,9 @@ typedef unsigned int gfp_t;
 #define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))
 #define LINUX_VERSION_CODE KERNEL_VERSION(255, 0, 0)
 
+/* As the kernel's: the message may be left out. */
+#undef static_assert
+#define static_assert(expr, ...) _Static_assert(expr, #expr)
 #define __packed __attribute__((packed))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
@@ -92,6 +95,7 @@ extern unsigned long shim_logged[8];
 #define pr_warn(...) shim_log(4, __VA_ARGS__)
 #define pr_info(...) shim_log(6, __VA_ARGS__)
 #define pr_err_ratelimited pr_err
+#define pr_warn_ratelimited pr_warn
 #define pr_info_ratelimited pr_info
 
 #define MODULE_LICENSE(text)

@@ -2,7 +2,7 @@
 #ifndef _SHIM_BITMAP_H
 #define _SHIM_BITMAP_H
 
-#include <linux/bits.h>
+#include <linux/bitops.h>
 
 #define BITS_TO_LONGS(n) DIV_ROUND_UP(n, BITS_PER_LONG)
 #define DECLARE_BITMAP(name, bits) unsigned long name[BITS_TO_LONGS(bits)]
@@ -20,13 +20,6 @@ static inline void __clear_bit(unsigned int i, unsigned long *map)
 static inline bool test_bit(unsigned int i, const unsigned long *map)
 {
 	return READ_ONCE(map[i / BITS_PER_LONG]) & BIT(i % BITS_PER_LONG);
-}
-
-static inline bool test_and_set_bit(unsigned int i, unsigned long *map)
-{
-	unsigned long bit = BIT(i % BITS_PER_LONG);
-
-	return __atomic_fetch_or(&map[i / BITS_PER_LONG], bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 /* The first bit from @from on that differs from @flip's, or @size. */

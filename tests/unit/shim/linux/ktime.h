@@ -6,12 +6,14 @@
 
 typedef s64 ktime_t; /* nanoseconds */
 
+extern ktime_t shim_time_passed; /* beside what does by itself */
+
 static inline ktime_t ktime_get(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (s64)now.tv_sec * 1000000000 + now.tv_nsec;
+	return (s64)now.tv_sec * 1000000000 + now.tv_nsec + READ_ONCE(shim_time_passed);
 }
 
 static inline s64 ktime_us_delta(ktime_t later, ktime_t earlier)

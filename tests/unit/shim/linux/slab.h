@@ -63,6 +63,11 @@ static inline void *kzalloc(size_t size, gfp_t gfp)
 	return shim_alloc(size, gfp | __GFP_ZERO);
 }
 
+static inline void *kvmalloc(size_t size, gfp_t gfp)
+{
+	return shim_alloc(size, gfp);
+}
+
 static inline void *kvcalloc(size_t n, size_t size, gfp_t gfp)
 {
 	return shim_alloc(n * size, gfp | __GFP_ZERO);

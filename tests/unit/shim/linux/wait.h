@@ -12,6 +12,7 @@ typedef struct {
 } wait_queue_head_t;
 
 #define DECLARE_WAIT_QUEUE_HEAD(name) wait_queue_head_t name
+#define init_waitqueue_head(queue) ((void)(queue))
 #define wake_up(queue) ((void)(queue))
 #define wake_up_all(queue) ((void)(queue))
 #define wq_has_sleeper(queue) ((void)(queue), true)
@@ -22,6 +23,7 @@ static inline void shim_poll(void)
 	usleep(50);
 }
 
+#define wait_event wait_event_idle
 #define wait_event_idle(queue, condition)                                                                              \
 	do {                                                                                                           \
 		while (!(condition))                                                                                   \

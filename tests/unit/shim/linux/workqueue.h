@@ -5,6 +5,11 @@
 
 struct workqueue_struct;
 
+#define WQ_MEM_RECLAIM 0
+#define WQ_UNBOUND 0
+#define alloc_workqueue(...) ((struct workqueue_struct *)NULL)
+#define destroy_workqueue(wq) ((void)(wq))
+
 struct work_struct {
 	void (*func)(struct work_struct *work);
 	struct work_struct *next;
@@ -13,12 +18,24 @@ struct work_struct {
 
 struct delayed_work {
 	struct work_struct work;
+	struct delayed_work *later;
+	unsigned long at; /* jiffies */
+	bool waiting;
 };
 
 #define DECLARE_WORK(name, function) struct work_struct name = { .func = (function) }
 
+#define INIT_WORK(w, function) (*(w) = (struct work_struct){ .func = (function) })
+#define INIT_DELAYED_WORK(w, function) (*(w) = (struct delayed_work){ .work = { .func = (function) } })
+
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
 /* Does what has been queued, and what that queues. Returns whether there was any. */
 bool shim_run_work(void);
+
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long delay);
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work, unsigned long delay);
+bool cancel_delayed_work_sync(struct delayed_work *work);
+/* So much time goes by, in ms: what is due then is done as by shim_run_work(). */
+void shim_let_pass(unsigned int ms);
 
 #endif
