@@ -2,9 +2,10 @@
 #
 # make          build everything for this machine's userspace, and the module for the lab's kernel
 # make demo     three QEMU nodes, two real jobs, a live view; the last line is the verdict
-# make test     the style, every unit test, and every test on nodes
+# make test     the style, every unit test, the fuzzers for a short while, and every test on nodes
 # make test-debug       tests on nodes whose kernels look for mistakes; TESTS="test_swap.py ..." for a part
 # make test-exhaustion  programs that want more memory than there is, for minutes each, on nodes of several sizes
+# make fuzz     the fuzzers for FUZZ_SECONDS=10 or RUNS=10000000 each, TARGET=conf; tests/fuzz/module.mk has more
 # make bench    the benchmarks, as tables
 # make soak     hundreds of failures at random on four nodes that work; SEED=N FAULTS=200 MEMBERSHIP=static|corosync
 # make sim      simulated clusters of 10 to 1,000 nodes: is what is lent balanced?
@@ -64,6 +65,7 @@ test: setup
 	+@$(MAKE_ALL) all modules-all $(UNIT_TESTS) lab
 	@$(MAKE) --no-print-directory style
 	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory test-multinode
 
 test-unit: $(UNIT_TESTS) $(PROGRAMS)

@@ -26,24 +26,6 @@ BENCHES += $(B)/tests/bench/lender_rtt
 $(B)/tests/bench/lender_rtt: $(B)/tests/bench/lender_rtt.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o | $(B)/ramster-lender
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lnettle -pthread
 
-# The fuzzer needs clang and builds its objects apart. "make fuzz-lender" runs it for FUZZ_SECONDS.
-FUZZ_SECONDS ?= 60
-fuzz_lender := $(B)/tests/fuzz/fuzz_lender
-$(fuzz_lender): tests/fuzz/fuzz_lender.c $(filter-out daemon/lender/main.c daemon/lender/nonce.c,$(lender_sources)) \
-	$(wildcard daemon/lender/*.h daemon/log.h daemon/proof.h proto/*.h)
-	@mkdir -p $(@D)
-	clang $(CSTD) $(WARN) $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $(filter %.c,$^) -lsystemd -lnettle -lseccomp -pthread
-
-.PHONY: fuzz-lender
-fuzz-lender: $(fuzz_lender)
-	@mkdir -p $(B)/tests/fuzz/lender_corpus
-	head -c 8192 /dev/zero > $(B)/tests/fuzz/lender_corpus/raw
-	printf '\002' | cat - $(B)/tests/fuzz/lender_corpus/raw > $(B)/tests/fuzz/lender_corpus/data
-	printf '\003' | cat - $(B)/tests/fuzz/lender_corpus/raw > $(B)/tests/fuzz/lender_corpus/control
-	$(fuzz_lender) -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -len_control=0 -timeout=10 -print_final_stats=1 \
-		-artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/lender_corpus
-
 # The lender's tests under sanitizers, each in a build directory of its own.
 .PHONY: sanitize-lender sanitize-lender-address sanitize-lender-thread
 sanitize-lender: sanitize-lender-address sanitize-lender-thread

@@ -8,10 +8,6 @@
  * checks. Whatever was sent, no pin may be left, and nothing beside the owner's own extents may have been touched: what
  * lies there is poisoned for AddressSanitizer, which looks at every buffer that the sockets fill or send.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -26,6 +22,7 @@
 #include "daemon/lender/self.h"
 #include "daemon/log.h"
 #include "daemon/proof.h"
+#include "tests/fuzz/fuzz.h"
 
 #define FLAG_CONTROL 1
 #define FLAG_REPAIR 2
@@ -45,8 +42,6 @@ struct opening {
 	struct r2net_proof proof;
 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
-
 static const uint8_t token[R2NET_TOKEN_LEN] = { 1, 2, 3 };
 static struct lender_lease leases[EXTENTS];
 static uint64_t instance = 1; /* of OWNER; leases are bound to it */
@@ -55,12 +50,6 @@ bool nonce_make(uint8_t nonce[R2NET_NONCE_LEN])
 {
 	memset(nonce, 7, R2NET_NONCE_LEN);
 	return true;
-}
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
 }
 
 /* Poisons the other owner's extent, and what follows OWNER's unless another extent does. */

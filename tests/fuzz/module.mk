@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Fuzzers of everything that parses what others wrote: libFuzzer, with the address and undefined behaviour sanitizers.
+#
+# make fuzz [TARGET=conf]     each for FUZZ_SECONDS, or RUNS executions; what they find is kept in $(B)/fuzz/found
+# make fuzz-coverage          which lines of the parsers the corpora reach, as a table
+# make fuzz-merge             what a long run has learnt goes into the corpora, tests/fuzz/*.corpus, as few files as it takes
+#
+# They are built by the same rules as all else, with clang and other flags, in build directories of their own.
+
+FUZZ_SECONDS ?= 10
+RUNS ?=
+TARGET ?=
+
+fuzz_names := lender conf
+fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
+
+$(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
+$(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle
+$(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
+
+$(fuzzers): %: %.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -pthread
+
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined
+COVERAGE_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
+
+.PHONY: fuzzers fuzz fuzz-merge fuzz-coverage
+fuzzers: $(fuzzers)
+
+fuzz fuzz-merge:
+	@tests/setup/install build fuzz
+	+@$(MAKE_ALL) B=$(B)/fuzz CC=clang CFLAGS="$(FUZZ_CFLAGS)" fuzzers
+	@SECONDS_EACH=$(FUZZ_SECONDS) RUNS=$(RUNS) tests/fuzz/run $(@:fuzz%=%) $(B)/fuzz $(or $(TARGET),$(fuzz_names))
+
+fuzz-coverage:
+	@tests/setup/install build fuzz
+	+@$(MAKE_ALL) B=$(B)/fuzz-coverage CC=clang CFLAGS="$(COVERAGE_CFLAGS)" fuzzers
+	@tests/fuzz/coverage $(B)/fuzz-coverage $(fuzz_names)
