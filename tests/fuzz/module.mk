@@ -12,12 +12,30 @@ FUZZ_SECONDS ?= 10
 RUNS ?=
 TARGET ?=
 
-fuzz_names := lender conf
+fuzz_names := lender conf answer hello control
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 $(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle
 $(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
+
+$(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o daemon/auth.o daemon/authkey.o) \
+	$(filter-out %/main.o %/door.o,$(lender_objects))
+$(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle
+$(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
+	group.o offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
+$(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
+$(B)/tests/fuzz/fuzz_control.o: | $(B)/proto/ramster.pb-c.h
+
+# Over the shim of the module's unit tests: these files beside those of $(B)/shim/shim.a, and connections over fuzz/shim.
+fuzz_module := $(addprefix $(B)/fuzz-module/,$(addsuffix .o,request peer deadline hedge))
+$(B)/fuzz-module/%.o: kernel/ramster/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(fuzz_module) $(B)/tests/fuzz/fuzz_answer.o: CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
+$(fuzz_module) $(B)/tests/fuzz/fuzz_answer.o: WARN += $(SHIM_WARN)
+$(B)/tests/fuzz/fuzz_answer: $(fuzz_module) $(B)/shim/shim.a
+$(B)/tests/fuzz/fuzz_answer: LDLIBS = $(SHIM_LIBS)
 
 $(fuzzers): %: %.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -pthread

@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_control - libFuzzer target: what the ramsterds of other nodes can say: any bytes on control connections, cut anywhere,
+ * and messages to corosync's group, into the real framing, peers, leases, donor and revocation.
+ *
+ * Input: a sequence of steps: connections come and go, bytes or messages arrive, this node's own lender answers, time goes
+ * by. This is node 1; node 0 connects to it, and it connects to node 2.
+ *
+ * This node's lender and module are asked only for what their interfaces allow, whatever the others say; what is kept for a
+ * peer is bounded, and so is what is asked of the lender in its name.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "daemon/donor.h"
+#include "daemon/frame.h"
+#include "daemon/group.h"
+#include "daemon/lend.h"
+#include "daemon/log.h"
+#include "daemon/membership.h"
+#include "daemon/peer.h"
+#include "daemon/revoke.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/loop.h"
+
+#define SELF 1
+#define NODES 3
+#define LENDER 0x101 /* this node's; those of the others come from the input */
+#define MODULE 0x201
+#define QUESTIONS 1024 /* more than all peers together may have open */
+#define QUESTIONS_OF_PEER 256
+#define STEPS 200
+#define FOUND_MAX (1U << 18)
+
+#define NODE(number)                                                                                                   \
+	"node:\nname = n" number "\nnumber = " number "\naddress = 10.0.0.1" number "\nport = 7700\ncluster = demo\n"
+
+enum step {
+	STEP_BYTES,
+	STEP_MESSAGE,
+	STEP_ACCEPT,
+	STEP_OPENED,
+	STEP_LOST,
+	STEP_REPLY,
+	STEP_TIME,
+	STEP_MEMBER,
+	STEP_GROUP,
+	STEP_VIEW,
+	STEPS_NR
+};
+
+/* One end of a connection; the fuzzer is the other. */
+struct transport {
+	const struct transport_events *events; /* NULL: closed */
+	void *ctx;
+};
+
+struct question {
+	struct lender_request request;
+	sidedoor_reply_fn reply;
+	void *ctx;
+};
+
+static const char file[] = "cluster:\nname = demo\nextent_size = 2M\n" NODE("0") NODE("1") NODE("2");
+
+static struct ramsterd d;
+static struct conf conf;
+static struct group group;
+static struct question questions[QUESTIONS];
+static unsigned int questions_len;
+static struct transport transports[NODES]; /* by the node at the other end */
+static struct control *greeting; /* accepted from node 0, which has said nothing yet */
+static struct lender_status lender = { .instance = LENDER, .port = 7701 };
+static struct kernel_peer module_peer; /* the one that the module has */
+static bool link_is_ready, token_wanted, borrowing;
+
+/* ---- What carries connections ---- */
+
+static struct transport *connect_to(uv_loop_t *loop, const struct transport_target *target,
+				    const struct transport_events *events, void *ctx, int *error)
+{
+	check(target->node == 2 && !transports[2].events);
+	transports[2] = (struct transport){ .events = events, .ctx = ctx };
+	return &transports[2];
+}
+
+static struct transport *accept_from(uv_stream_t *listener, const struct auth *auth,
+				     const struct transport_events *events, void *ctx)
+{
+	check(!transports[0].events);
+	transports[0] = (struct transport){ .events = events, .ctx = ctx };
+	return &transports[0];
+}
+
+/* Whatever is sent is a message that the other side takes. */
+static int send_bytes(struct transport *transport, const void *bytes, size_t len)
+{
+	struct frame_reader reader = { .limit = FRAME_LIMIT_PEER };
+	Ramster__Message *message;
+	const uint8_t *body;
+
+	check(transport->events && !frame_push(&reader, bytes, len));
+	check(frame_next(&reader, &body) == (int64_t)len - FRAME_HEADER);
+	message = ramster__message__unpack(NULL, len - FRAME_HEADER, body);
+	check(message && message->body_case != RAMSTER__MESSAGE__BODY__NOT_SET);
+	ramster__message__free_unpacked(message, NULL);
+	frame_free(&reader);
+	return 0;
+}
+
+static void remote(struct transport *transport, struct in_addr *address)
+{
+	inet_pton(AF_INET, conf.nodes[transport - transports].address, address);
+}
+
+static uid_t user(struct transport *transport)
+{
+	return -1;
+}
+
+static int node_of(struct transport *transport)
+{
+	return -1;
+}
+
+static const char *key(struct transport *transport)
+{
+	return NULL;
+}
+
+static void close_transport(struct transport *transport)
+{
+	check(transport->events);
+	transport->events = NULL;
+}
+
+static const struct transport_ops ops = {
+	.name = "fuzzer",
+	.connect = connect_to,
+	.accept = accept_from,
+	.send = send_bytes,
+	.remote = remote,
+	.user = user,
+	.node = node_of,
+	.key = key,
+	.close = close_transport,
+};
+
+/* ---- What surrounds the fuzzed files ---- */
+
+const struct transport_ops *ramsterd_transport(const struct ramsterd *daemon)
+{
+	return &ops;
+}
+
+struct sockaddr_in ramsterd_address(const struct conf_node *node)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(node->port) };
+
+	inet_pton(AF_INET, node->address, &address.sin_addr);
+	return address;
+}
+
+void ramsterd_random(void *bytes, size_t len)
+{
+	memset(bytes, 1, len);
+}
+
+bool ramsterd_second(const struct ramsterd *daemon, uint64_t *at_ms)
+{
+	*at_ms = uv_now(NULL);
+	return true;
+}
+
+void ramsterd_tick_soon(struct ramsterd *daemon)
+{
+	daemon->soon = true;
+}
+
+bool lend_borrowing(const struct ramsterd *daemon)
+{
+	return borrowing;
+}
+
+struct offer lend_offer(const struct ramsterd *daemon)
+{
+	return (struct offer){ .lender_instance = LENDER, .owner_instance = MODULE, .data_port = lender.port };
+}
+
+uint64_t lend_to_revoke(const struct ramsterd *daemon)
+{
+	return borrowing ? R2NET_EXTENT_MIN : 0;
+}
+
+int link_admit(struct peer *peer, const uint8_t *token, uint64_t lender_instance, uint16_t port)
+{
+	check(lender_instance && port && token);
+	peer->link.lender_instance = lender_instance;
+	return 0;
+}
+
+void link_moved(struct peer *peer, uint64_t lender_instance, uint16_t port)
+{
+}
+
+bool link_ready(const struct peer *peer, uint64_t lender_instance)
+{
+	return link_is_ready;
+}
+
+void link_reset(struct peer *peer)
+{
+	peer->link = (struct link){ 0 };
+}
+
+bool link_tick(struct peer *peer, bool wanted)
+{
+	return token_wanted;
+}
+
+void link_try_soon(struct peer *peer)
+{
+}
+
+const char *kernel_error(const struct kernel *kernel)
+{
+	return "";
+}
+
+static void check_leases(const struct ramster_nl_lease *leases, unsigned int count)
+{
+	check(count >= 1 && count <= RAMSTER_NL_MAX_LEASES);
+	for (unsigned int i = 0; i < count; i++)
+		check(leases[i].extent && leases[i].generation);
+}
+
+int kernel_lease_add(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t extent_size,
+		     const struct ramster_nl_lease *leases, unsigned int count)
+{
+	check(node < NODES && lender_instance && extent_size == conf.extent_size);
+	check_leases(leases, count);
+	module_peer = (struct kernel_peer){ .node = node,
+					    .state = RAMSTER_PEER_UP,
+					    .lender_instance = lender_instance,
+					    .extents = count,
+					    .space = count * conf.extent_size };
+	return 0;
+}
+
+int kernel_lease_get(struct kernel *kernel, struct kernel_lease **leases, unsigned int *len)
+{
+	*leases = calloc(1, sizeof(**leases));
+	**leases = (struct kernel_lease){ .node = module_peer.node,
+					  .lender_instance = module_peer.lender_instance,
+					  .lease = { 1, 1 } };
+	*len = 1;
+	return 0;
+}
+
+int kernel_lease_keep(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t keep)
+{
+	return 0;
+}
+
+int kernel_lease_return(struct kernel *kernel, uint32_t node, uint64_t lender_instance, unsigned int count,
+			struct ramster_nl_lease *leases, unsigned int *len)
+{
+	check(count >= 1 && count <= RAMSTER_NL_MAX_LEASES);
+	leases[0] = (struct ramster_nl_lease){ 1, 1 };
+	*len = 1;
+	return 0;
+}
+
+int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance)
+{
+	check(node == module_peer.node && lender_instance == module_peer.lender_instance);
+	module_peer.state = RAMSTER_PEER_DEAD;
+	return 0;
+}
+
+uint64_t kernel_view_counter(const struct kernel_view *view, const char *name)
+{
+	return 0;
+}
+
+const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance)
+{
+	const struct kernel_peer *p = view->peers;
+
+	return view->peers_len && p->node == node && p->lender_instance == lender_instance ? p : NULL;
+}
+
+const struct lender_status *sidedoor_status(const struct sidedoor *door)
+{
+	return lender.instance ? &lender : NULL;
+}
+
+/* The lender is asked what it takes, about the peer that is behind it. */
+int sidedoor_call(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
+{
+	const struct lender_request *rq = request;
+
+	check(rq->command >= LENDER_ADMIT && rq->command <= LENDER_LIST);
+	check(rq->command == LENDER_LIST || (rq->owner < NODES && rq->owner != SELF && rq->instance));
+	if (rq->command == LENDER_LEASE)
+		check(rq->extent_size >= R2NET_EXTENT_MIN && rq->extent_size <= R2NET_EXTENT_MAX &&
+		      rq->extent_size % R2NET_EXTENT_MIN == 0);
+	if (rq->command == LENDER_LEASE || rq->command == LENDER_RELEASE)
+		check(rq->count >= 1 && rq->count <= LENDER_MAX_LEASES);
+	check(questions_len < QUESTIONS);
+	if (reply)
+		questions[questions_len++] = (struct question){ *rq, reply, ctx };
+	return 0;
+}
+
+/* ---- Membership: who is a member the input says ---- */
+
+static void control_changed(struct peer *peer, bool up)
+{
+}
+
+static void advertise(struct ramsterd *daemon)
+{
+	struct peer *peer;
+
+	for_each_peer(daemon, peer) peer_advertise(peer);
+}
+
+static const struct offer *no_offer(const struct peer *peer)
+{
+	return NULL;
+}
+
+static const struct membership_ops membership = { .control_changed = control_changed,
+						  .advertise = advertise,
+						  .offer = no_offer };
+
+/* ---- The listener's part ---- */
+
+static void greeted(void *ctx, const Ramster__Message *message)
+{
+	struct control *control = greeting;
+	char reason[PEER_REASON_LEN];
+	struct peer *peer = NULL;
+
+	greeting = NULL;
+	if (message->body_case == RAMSTER__MESSAGE__BODY_HELLO)
+		peer = peer_check_hello(&d, message->hello, control, reason);
+	if (peer == d.peers[0] && peer) {
+		peer_adopt(peer, control, message->hello);
+		return;
+	}
+	control_close(control);
+}
+
+static void greeting_ended(void *ctx, const char *why, enum control_end end)
+{
+	control_close(greeting);
+	greeting = NULL;
+}
+
+static const struct control_events greeting_events = { .message = greeted, .ended = greeting_ended };
+
+/* ---- Steps ---- */
+
+static void receive(struct transport *transport, const uint8_t *bytes, size_t len, size_t chunk)
+{
+	while (transport->events && len) {
+		size_t now = chunk && chunk < len ? chunk : len;
+
+		transport->events->received(transport->ctx, bytes, now);
+		bytes += now;
+		len -= now;
+	}
+}
+
+static void receive_bytes(struct input *in, struct transport *transport)
+{
+	size_t chunk = take_u8(in), len;
+	const uint8_t *bytes = take(in, take_u16(in) % 2048, &len);
+
+	receive(transport, bytes, len, chunk);
+}
+
+/* A frame that is right, around what the input has. */
+static void receive_message(struct input *in, struct transport *transport)
+{
+	uint8_t frame[FRAME_HEADER + 2048];
+	size_t chunk = take_u8(in), len;
+	const uint8_t *bytes = take(in, take_u16(in) % 2048, &len);
+
+	frame_header(frame, len);
+	memcpy(frame + FRAME_HEADER, bytes, len);
+	receive(transport, frame, FRAME_HEADER + len, chunk);
+}
+
+static void accept_connection(void)
+{
+	int error = 0;
+
+	/* The newer takes the older's place; the fuzzer has room for one. */
+	if (transports[0].events)
+		transports[0].events->ended(transports[0].ctx, "replaced", error);
+	greeting = control_accept(&ops, NULL, NULL, FRAME_LIMIT_PEER, &greeting_events, NULL);
+	check(greeting);
+}
+
+/* This node's lender keeps to its interface. */
+static void answer_question(struct input *in)
+{
+	static const int errors[] = { 0, 0, 0, -EINVAL, -ENOMEM, -EDQUOT, -ENOTCONN };
+	struct lender_reply reply = { .status = lender };
+	int error = errors[take_u8(in) % (sizeof(errors) / sizeof(*errors))];
+	struct question q;
+
+	if (!questions_len)
+		return;
+	q = questions[0];
+	memmove(questions, questions + 1, --questions_len * sizeof(q));
+	reply.count = take_u8(in) % (LENDER_MAX_LEASES + 1);
+	if (q.request.command == LENDER_LEASE && reply.count > q.request.count)
+		reply.count = q.request.count;
+	if (q.request.command == LENDER_LIST)
+		reply.cursor = take_u8(in) & 1;
+	reply.held = reply.count;
+	for (unsigned int i = 0; i < reply.count; i++)
+		reply.leases[i] = (struct lender_lease){ .extent = i + 1,
+							 .generation = 1,
+							 .size = R2NET_EXTENT_MIN,
+							 .owner = take_u8(in),
+							 .instance = 1 + take_u8(in) % 3 };
+	q.reply(q.ctx, error, error == -ENOTCONN ? NULL : &reply);
+}
+
+static void tick(void)
+{
+	d.soon = false;
+	lease_tick(&d);
+	donor_tick(d.donor);
+}
+
+static void let_pass(struct input *in)
+{
+	loop_let_pass(take_u16(in));
+	tick();
+}
+
+/* What somebody in corosync's group says: he is taken only for who he is. */
+static void hear_group(struct input *in)
+{
+	struct group_process members[] = { { 0, 10 }, { SELF, 11 }, { 2, 12 } };
+	uint32_t nodes[] = { 0, SELF, 2 }, left[R2NET_MAX_NODES];
+	struct group_process from = { take_u8(in) % 4, 10 + take_u8(in) % 4 };
+	char text[GROUP_TEXT_LEN];
+	size_t len;
+	const uint8_t *bytes = take(in, take_u16(in) % (GROUP_MESSAGE_MAX + 2), &len);
+	const struct group_node *node;
+	unsigned int i;
+
+	members[2].pid = 12 + take_u8(in) % 2;
+	group_set_nodes(&group, nodes, NODES, uv_now(NULL), left);
+	group_set_members(&group, members, NODES, uv_now(NULL));
+	node = group_take_message(&group, from, bytes, len);
+	check(!node || (from.node < NODES && node == &group.nodes[from.node]));
+	for (i = 0; i < NODES; i++) {
+		enum group_fault fault = group_judge(&group, &conf, &conf.nodes[i], uv_now(NULL), text);
+		const struct group_said *said = &group.nodes[i].said;
+
+		check((fault == GROUP_OK) == !*text);
+		check(fault != GROUP_OK || (!strcmp(said->name, conf.nodes[i].name) && said->number == i &&
+					    !strcmp(said->cluster, conf.cluster)));
+	}
+	check(!group_has_stranger(&group, &conf, text));
+}
+
+/* What the module says of itself, and how this node is. */
+static void see_module(struct input *in)
+{
+	unsigned int what = take_u8(in);
+
+	d.view.need = what & 1 ? take_u32(in) : 0;
+	d.view.instance = what & 2 ? 0 : MODULE;
+	link_is_ready = what & 4;
+	token_wanted = what & 8;
+	borrowing = what & 16;
+	lender.instance = what & 32 ? 0 : LENDER;
+	module_peer.leaving = what & 64 ? module_peer.extents : 0;
+	d.view.peers = &module_peer;
+	d.view.peers_len = module_peer.lender_instance != 0;
+	if (!d.view.instance)
+		lease_restart(&d);
+}
+
+static void step(struct input *in)
+{
+	enum step what = take_u8(in) % STEPS_NR;
+	struct transport *transport = &transports[take_u8(in) & 2];
+	struct peer *peer = d.peers[transport - transports];
+
+	switch (what) {
+	case STEP_BYTES:
+		receive_bytes(in, transport);
+		break;
+	case STEP_MESSAGE:
+		receive_message(in, transport);
+		break;
+	case STEP_ACCEPT:
+		accept_connection();
+		break;
+	case STEP_OPENED:
+		if (peer->state == PEER_CONNECTING)
+			transport->events->opened(transport->ctx);
+		break;
+	case STEP_LOST:
+		if (transport->events)
+			transport->events->ended(transport->ctx, "lost", TRANSPORT_LOST);
+		break;
+	case STEP_REPLY:
+		answer_question(in);
+		break;
+	case STEP_TIME:
+		let_pass(in);
+		break;
+	case STEP_MEMBER:
+		peer_set_member(peer, take_u8(in) & 1);
+		break;
+	case STEP_GROUP:
+		hear_group(in);
+		break;
+	default:
+		see_module(in);
+	}
+}
+
+static void check_invariants(void)
+{
+	unsigned int open[NODES] = { 0 };
+	struct peer *peer;
+
+	for (unsigned int i = 0; i < questions_len; i++)
+		if (questions[i].request.command != LENDER_EXPEL && questions[i].request.owner < NODES)
+			open[questions[i].request.owner]++;
+	for_each_peer(&d, peer)
+	{
+		const struct borrow *b = &peer->borrow;
+
+		/* The walk through all leases has no owner, and counts here as node 0's. */
+		check(open[peer->node.number] <= QUESTIONS_OF_PEER + 1);
+		check(b->found_len <= FOUND_MAX && b->granted_len <= RAMSTER_NL_MAX_LEASES);
+		check((peer->state == PEER_IDLE) == !peer->control);
+		check(peer->state == PEER_UP || !peer->offer.lender_instance);
+	}
+}
+
+static void set_up(void)
+{
+	char error[CONF_ERROR_LEN];
+
+	check(!conf_parse("fuzz", file, strlen(file), &conf, error));
+	log_set_level(-1);
+	group_reset(&group);
+	module_peer = (struct kernel_peer){ 0 };
+	lender.instance = LENDER;
+	link_is_ready = token_wanted = borrowing = false;
+	d = (struct ramsterd){ .conf = &conf, .self = &conf.nodes[SELF], .membership = &membership };
+	strcpy(d.drain_path, "/dev/null/drain"); /* nothing is remembered */
+	d.view.instance = MODULE;
+	d.donor = donor_new(&d);
+	d.revoke = revoke_new(&d);
+	d.peers[0] = peer_new(&d, &conf.nodes[0]);
+	d.peers[2] = peer_new(&d, &conf.nodes[2]);
+	check(d.donor && d.revoke && d.peers[0] && d.peers[2]);
+	loop_let_pass(1); /* it connects */
+}
+
+static void tear_down(void)
+{
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
+		if (d.peers[i]) {
+			peer_free(d.peers[i]);
+			d.peers[i] = NULL;
+		}
+	if (greeting)
+		greeting_ended(NULL, "", CONTROL_LOST);
+	/* As a side door that is closed answers, also to what is asked by that. */
+	for (unsigned int i = 0; i < questions_len; i++)
+		questions[i].reply(questions[i].ctx, -ENOTCONN, NULL);
+	questions_len = 0;
+	revoke_free(d.revoke);
+	donor_free(d.donor);
+	loop_run_closed();
+	check(!transports[0].events && !transports[2].events);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	struct input in = { input, size };
+
+	set_up();
+	for (unsigned int steps = 0; in.len && steps < STEPS; steps++) {
+		step(&in);
+		check_invariants();
+	}
+	tear_down();
+	return 0;
+}
