@@ -111,18 +111,14 @@ static int on_done(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_STOP;
 }
 
-int kernel_run(struct kernel *k, struct nlmsghdr *nlh, struct kernel_answer *answer)
+/* Sends a command and reads all of its answer. Returns 0 or -errno. */
+static int exchange(struct kernel *k, const struct nlmsghdr *nlh, struct kernel_answer *answer)
 {
 	static mnl_cb_t control[NLMSG_MIN_TYPE] = { [NLMSG_ERROR] = on_ack, [NLMSG_DONE] = on_done };
-	unsigned int portid;
+	unsigned int portid = mnl_socket_get_portid(k->commands);
 	ssize_t len;
 	int ret;
 
-	if (!k->commands)
-		return -ENOENT;
-	k->error[0] = 0;
-	answer->kernel = k;
-	portid = mnl_socket_get_portid(k->commands);
 	if (mnl_socket_sendto(k->commands, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
 	do {
@@ -133,11 +129,19 @@ int kernel_run(struct kernel *k, struct nlmsghdr *nlh, struct kernel_answer *ans
 		if (ret < 0 && errno == EPROTO)
 			ret = MNL_CB_OK; /* the late answer to a command that was given up */
 	} while (ret > 0);
-	if (ret < 0)
-		answer->error = -errno;
-	if (answer->error && !k->error[0])
-		snprintf(k->error, sizeof(k->error), "%s", strerror(-answer->error));
-	return answer->error;
+	return ret < 0 ? -errno : answer->error;
+}
+
+int kernel_run(struct kernel *k, struct nlmsghdr *nlh, struct kernel_answer *answer)
+{
+	int ret;
+
+	k->error[0] = 0;
+	answer->kernel = k;
+	ret = k->commands ? exchange(k, nlh, answer) : -ENOENT;
+	if (ret && !k->error[0])
+		snprintf(k->error, sizeof(k->error), "%s", strerror(-ret));
+	return ret;
 }
 
 static int command(struct kernel *k, struct nlmsghdr *nlh)
