@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 10
 RUNS ?=
 TARGET ?=
 
-fuzz_names := lender conf answer hello control
+fuzz_names := lender conf answer hello control netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 $(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
@@ -26,6 +26,8 @@ $(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix da
 	group.o offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
 $(B)/tests/fuzz/fuzz_control.o: | $(B)/proto/ramster.pb-c.h
+$(B)/tests/fuzz/fuzz_netlink: $(addprefix $(B)/,tests/fuzz/loop.o daemon/kernel_view.o daemon/log.o)
+$(B)/tests/fuzz/fuzz_netlink: LDLIBS := -lmnl
 
 # Over the shim of the module's unit tests: these files beside those of $(B)/shim/shim.a, and connections over fuzz/shim.
 fuzz_module := $(addprefix $(B)/fuzz-module/,$(addsuffix .o,request peer deadline hedge))
