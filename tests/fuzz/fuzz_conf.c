@@ -51,7 +51,7 @@ static void check_node(const struct conf_node *node)
 	check_name(node->name);
 	check(!strcmp(node->cluster, conf.cluster));
 	check(strnlen(node->address, CONF_WORD_LEN) >= strlen("1.1.1.1"));
-	CHECK_RANGE(node->number, !strcmp(conf.membership, "corosync"), 254);
+	check(node->number <= 254 && (node->number || strcmp(conf.membership, "corosync")));
 	CHECK_RANGE(node->port, 1, 65535);
 	CHECK_RANGE(node->data_port, 1, 65535);
 	check(node->port != node->data_port);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * fuzz_control - libFuzzer target: what the ramsterds of other nodes can say: any bytes on control connections, cut anywhere,
- * and messages to corosync's group, into the real framing, peers, leases, donor and revocation.
+ * into the real framing, peers, leases, donor and revocation.
  *
  * Input: a sequence of steps: connections come and go, bytes or messages arrive, this node's own lender answers, time goes
  * by. This is node 1; node 0 connects to it, and it connects to node 2.
@@ -14,7 +14,6 @@
 
 #include "daemon/donor.h"
 #include "daemon/frame.h"
-#include "daemon/group.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
 #include "daemon/membership.h"
@@ -44,7 +43,6 @@ enum step {
 	STEP_REPLY,
 	STEP_TIME,
 	STEP_MEMBER,
-	STEP_GROUP,
 	STEP_VIEW,
 	STEPS_NR
 };
@@ -65,7 +63,6 @@ static const char file[] = "cluster:\nname = demo\nextent_size = 2M\n" NODE("0")
 
 static struct ramsterd d;
 static struct conf conf;
-static struct group group;
 static struct question questions[QUESTIONS];
 static unsigned int questions_len;
 static struct transport transports[NODES]; /* by the node at the other end */
@@ -445,34 +442,6 @@ static void let_pass(struct input *in)
 	tick();
 }
 
-/* What somebody in corosync's group says: he is taken only for who he is. */
-static void hear_group(struct input *in)
-{
-	struct group_process members[] = { { 0, 10 }, { SELF, 11 }, { 2, 12 } };
-	uint32_t nodes[] = { 0, SELF, 2 }, left[R2NET_MAX_NODES];
-	struct group_process from = { take_u8(in) % 4, 10 + take_u8(in) % 4 };
-	char text[GROUP_TEXT_LEN];
-	size_t len;
-	const uint8_t *bytes = take(in, take_u16(in) % (GROUP_MESSAGE_MAX + 2), &len);
-	const struct group_node *node;
-	unsigned int i;
-
-	members[2].pid = 12 + take_u8(in) % 2;
-	group_set_nodes(&group, nodes, NODES, uv_now(NULL), left);
-	group_set_members(&group, members, NODES, uv_now(NULL));
-	node = group_take_message(&group, from, bytes, len);
-	check(!node || (from.node < NODES && node == &group.nodes[from.node]));
-	for (i = 0; i < NODES; i++) {
-		enum group_fault fault = group_judge(&group, &conf, &conf.nodes[i], uv_now(NULL), text);
-		const struct group_said *said = &group.nodes[i].said;
-
-		check((fault == GROUP_OK) == !*text);
-		check(fault != GROUP_OK || (!strcmp(said->name, conf.nodes[i].name) && said->number == i &&
-					    !strcmp(said->cluster, conf.cluster)));
-	}
-	check(!group_has_stranger(&group, &conf, text));
-}
-
 /* What the module says of itself, and how this node is. */
 static void see_module(struct input *in)
 {
@@ -524,9 +493,6 @@ static void step(struct input *in)
 	case STEP_MEMBER:
 		peer_set_member(peer, take_u8(in) & 1);
 		break;
-	case STEP_GROUP:
-		hear_group(in);
-		break;
 	default:
 		see_module(in);
 	}
@@ -558,7 +524,6 @@ static void set_up(void)
 
 	check(!conf_parse("fuzz", file, strlen(file), &conf, error));
 	log_set_level(-1);
-	group_reset(&group);
 	module_peer = (struct kernel_peer){ 0 };
 	lender.instance = LENDER;
 	link_is_ready = token_wanted = borrowing = false;

@@ -205,6 +205,8 @@ static void send_request(struct input *in, int fd)
 	for (unsigned int i = 0; i < rq.count && i < LENDER_MAX_LEASES; i++)
 		rq.leases[i] = (struct lender_lease){ .extent = take_u8(in), .generation = take_u8(in) };
 	take_spoil(in, &rq, sizeof(rq));
+	if (rq.command == LENDER_LIMIT)
+		rq.limit %= LEND + 1; /* the lender takes so much memory of this machine */
 	memcpy(packet, &rq, sizeof(rq));
 	check(!len || send(fd, packet, len, MSG_NOSIGNAL) == (ssize_t)len);
 }

@@ -4,7 +4,8 @@
  * leases, acknowledgements and events, through libmnl's own parsing.
  *
  * Input: first what is asked, then the datagrams that come. Each is one message whose header is right, around attributes that
- * are made of the input; or bytes of the input as they are.
+ * are made of the input; or bytes of the input as they are. The length of the message itself is right: the kernel wrote it, and
+ * libmnl takes one above 2^31 for a small one.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -118,17 +119,17 @@ static size_t make_datagram(char *bytes, size_t room)
 
 	nlh->nlmsg_seq = kernel->seq;
 	nlh->nlmsg_pid = PORT;
-	if (kind == 4) { /* what is no message, or one cut short */
-		const uint8_t *raw = take(in, take_u16(in) % 512, &len);
-
-		memcpy(bytes, raw, len);
-		return len;
-	}
 	nlh->nlmsg_type = kind == 1 ? NLMSG_ERROR : kind == 2 ? NLMSG_DONE : FAMILY;
 	nlh->nlmsg_flags = kind == 1 ? NLM_F_ACK_TLVS : NLM_F_MULTI;
 	if (kind == 1) {
 		err = mnl_nlmsg_put_extra_header(nlh, sizeof(*err));
 		err->error = errors[take_u8(in) % 4];
+	} else if (kind == 4) { /* anything, also less than a header of generic netlink */
+		const uint8_t *raw = take(in, take_u16(in) % 512, &len);
+
+		memcpy(mnl_nlmsg_get_payload(nlh), raw, len);
+		nlh->nlmsg_len += len;
+		return nlh->nlmsg_len;
 	} else {
 		genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
 		genl->cmd = take_u8(in) % (RAMSTER_CMD_MAX + 2);

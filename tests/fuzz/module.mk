@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 10
 RUNS ?=
 TARGET ?=
 
-fuzz_names := lender conf answer hello control netlink
+fuzz_names := lender conf answer hello control group netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 $(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
@@ -23,9 +23,11 @@ $(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o daemon/auth.o da
 	$(filter-out %/main.o %/door.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle
 $(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
-	group.o offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
+	offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
-$(B)/tests/fuzz/fuzz_control.o: | $(B)/proto/ramster.pb-c.h
+$(B)/tests/fuzz/fuzz_group: $(addprefix $(B)/daemon/,group.o offer.o conf.o conf_key.o log.o) $(proto_object)
+$(B)/tests/fuzz/fuzz_group: LDLIBS := -lprotobuf-c
+$(B)/tests/fuzz/fuzz_control.o $(B)/tests/fuzz/fuzz_group.o: | $(B)/proto/ramster.pb-c.h
 $(B)/tests/fuzz/fuzz_netlink: $(addprefix $(B)/,tests/fuzz/loop.o daemon/kernel_view.o daemon/log.o)
 $(B)/tests/fuzz/fuzz_netlink: LDLIBS := -lmnl
 
