@@ -82,7 +82,7 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *s, const void *bytes, size_t 
 /* Attributes of any type with the size that most of that type have, or with bytes of the input; some within others. */
 static void put_attributes(struct nlmsghdr *nlh, unsigned int depth)
 {
-	unsigned int nr = take_u8(in) % 8, type, kind;
+	unsigned int nr = take_u8(in), type, kind;
 	struct nlattr *nest;
 	size_t len;
 
