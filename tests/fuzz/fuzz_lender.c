@@ -9,7 +9,6 @@
  * lies there is poisoned for AddressSanitizer, which looks at every buffer that the sockets fill or send.
  */
 #include <sanitizer/asan_interface.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,19 +51,16 @@ bool nonce_make(uint8_t nonce[R2NET_NONCE_LEN])
 	return true;
 }
 
-/* Poisons the other owner's extent, and what follows OWNER's unless another extent does. */
-static void poison(const struct lender_lease *lease)
+/* Poisons or unpoisons @len bytes from @at of an extent on. */
+static void mark(const struct lender_lease *lease, size_t at, size_t len, bool poison)
 {
 	struct extent *extent = extent_pin(lease->extent, lease->generation, lease->owner, lease->instance);
-	uint8_t *end;
 
 	check(extent);
-	end = extent->memory + SIZE;
-	if (lease->owner != OWNER)
-		ASAN_POISON_MEMORY_REGION(extent->memory, SIZE);
-	else if (mmap(end, GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
-		 end)
-		ASAN_POISON_MEMORY_REGION(end, GUARD);
+	if (poison)
+		ASAN_POISON_MEMORY_REGION(extent->memory + at, len);
+	else
+		ASAN_UNPOISON_MEMORY_REGION(extent->memory + at, len);
 	extent_unpin(extent);
 }
 
@@ -78,21 +74,27 @@ static void start(void)
 	extent_set_limit(EXTENTS * SIZE);
 	for (i = 0; i < EXTENTS; i++)
 		check(!extent_lease(i ? OWNER : OTHER_OWNER, instance, SIZE, 0, &leases[i]));
+	/* What follows an extent, the other owner's, and nothing of OWNER's, which may follow another. */
 	for (i = 0; i < EXTENTS; i++)
-		poison(&leases[i]);
+		mark(&leases[i], SIZE, GUARD, true);
+	for (i = 0; i < EXTENTS; i++)
+		mark(&leases[i], 0, SIZE, leases[i].owner != OWNER);
 }
 
 /* Makes an item, at any alignment, mostly valid. Returns its length. */
 static uint32_t repair_item(uint8_t *bytes)
 {
 	struct r2net_item item;
-	uint32_t length;
+	uint32_t length, offset;
 
 	memcpy(&item, bytes, sizeof(item));
+	offset = le32_to_cpu(item.offset);
 	length = 1 + le32_to_cpu(item.length) % R2NET_MAX_ITEM_LEN;
 	item.extent = cpu_to_le32(1 + le32_to_cpu(item.extent) % (EXTENTS + 1));
 	item.generation = cpu_to_le32(1 + le32_to_cpu(item.generation) / 0x40000000);
-	item.offset = cpu_to_le32(le32_to_cpu(item.offset) % (SIZE + 2 * R2NET_MAX_ITEM_LEN));
+	/* Every other one near the end. */
+	item.offset =
+		cpu_to_le32(offset & 1 ? SIZE - R2NET_MAX_ITEM_LEN + offset % (2 * R2NET_MAX_ITEM_LEN) : offset % SIZE);
 	item.length = cpu_to_le32(length);
 	memcpy(bytes, &item, sizeof(item));
 	return length;
