@@ -16,12 +16,12 @@ fuzz_names := lender conf answer hello control group netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 $(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
-$(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle
+$(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle -lseccomp
 $(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
 
 $(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o daemon/auth.o daemon/authkey.o) \
 	$(filter-out %/main.o %/door.o,$(lender_objects))
-$(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle
+$(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle -lseccomp
 $(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
 	offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
