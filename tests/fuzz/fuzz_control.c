@@ -110,11 +110,6 @@ static void remote(struct transport *transport, struct in_addr *address)
 	inet_pton(AF_INET, conf.nodes[transport - transports].address, address);
 }
 
-static uid_t user(struct transport *transport)
-{
-	return -1;
-}
-
 static int node_of(struct transport *transport)
 {
 	return -1;
@@ -137,7 +132,6 @@ static const struct transport_ops ops = {
 	.accept = accept_from,
 	.send = send_bytes,
 	.remote = remote,
-	.user = user,
 	.node = node_of,
 	.key = key,
 	.close = close_transport,
