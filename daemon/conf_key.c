@@ -190,14 +190,18 @@ static bool valid_time(const char *s, uint64_t *ms)
 
 static bool valid_lend(const char *s, struct conf_node *node)
 {
-	if (!strcmp(s, "auto"))
+	uint64_t bytes;
+
+	if (!strcmp(s, "auto")) {
 		node->lend = CONF_LEND_AUTO;
-	else if (!strcmp(s, "off"))
+	} else if (!strcmp(s, "off")) {
 		node->lend = CONF_LEND_OFF;
-	else if (valid_size(s, &node->lend_bytes) && node->lend_bytes >= R2NET_EXTENT_MIN)
+	} else if (valid_size(s, &bytes) && bytes >= R2NET_EXTENT_MIN && bytes <= CONF_SIZE_MAX) {
 		node->lend = CONF_LEND_SIZE;
-	else
+		node->lend_bytes = bytes;
+	} else {
 		return false;
+	}
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "daemon/conf.h"
+#include "daemon/conf_key.h"
 
 #define CLUSTER "cluster:\n\tname = demo\n"
 #define NODE(name, number, address, port)                                                                              \
@@ -260,6 +261,7 @@ static void test_node_values(void **state)
 	bad(CLUSTER NODE("n1", "1", "10.77.0.1", "65536"), "f:7:", "port = \"65536\"");
 	bad(CLUSTER N1 "\tlend = some\n", "f:9:", "lend = \"some\"");
 	bad(CLUSTER N1 "\tlend = 1M\n", "f:9:", "lend = \"1M\"");
+	bad(CLUSTER N1 "\tlend = 1025T\n", "f:9:", "lend = \"1025T\"");
 	bad(CLUSTER N1 "\treserve = off\n", "f:9:", "reserve = \"off\"");
 	bad(CLUSTER N1 "\treserve = 0\n", "f:9:", "reserve = \"0\"");
 	bad(CLUSTER N1 "\tquota = 2M\n", "f:3:", "quota is less than one extent");
@@ -269,6 +271,18 @@ static void test_node_values(void **state)
 	bad(CLUSTER N1 "\tpriority = 10\n", "f:9:", "priority = \"10\"");
 	bad(CLUSTER NODE("n_234567890123456789012345678901234567890123456789012345678901234", "1", "10.77.0.1", "7700"),
 	    "f:4:", "name = ");
+}
+
+static void test_a_refused_value_changes_nothing(void **state)
+{
+	static const char *const values[] = { "1M", "1025T", "3", "most", "" };
+	const struct conf_key *lend = conf_key_find(&conf_node_stanza, "lend");
+	struct conf_node node = { .lend = CONF_LEND_SIZE, .lend_bytes = 64 << 20 }, before = node;
+
+	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		assert_false(conf_key_parse(lend, &node, values[i]));
+		assert_memory_equal(&node, &before, sizeof(node));
+	}
 }
 
 static void test_300_nodes(void **state)
@@ -332,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_node_values),
 		cmocka_unit_test(test_300_nodes),
+		cmocka_unit_test(test_a_refused_value_changes_nothing),
 		cmocka_unit_test(test_load),
 	};
 
