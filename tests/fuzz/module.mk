@@ -15,7 +15,7 @@ TARGET ?=
 fuzz_names := lender conf answer hello control group netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
-$(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o,$(lender_objects))
+$(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o %/lent.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle -lseccomp
 $(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
 
