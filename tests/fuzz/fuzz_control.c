@@ -110,6 +110,11 @@ static void remote(struct transport *transport, struct in_addr *address)
 	inet_pton(AF_INET, conf.nodes[transport - transports].address, address);
 }
 
+static int socket_of(struct transport *transport)
+{
+	return -1;
+}
+
 static int node_of(struct transport *transport)
 {
 	return -1;
@@ -132,6 +137,7 @@ static const struct transport_ops ops = {
 	.accept = accept_from,
 	.send = send_bytes,
 	.remote = remote,
+	.socket = socket_of,
 	.node = node_of,
 	.key = key,
 	.close = close_transport,
