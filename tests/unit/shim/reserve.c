@@ -16,19 +16,19 @@ unsigned long reserve_send_bytes(void)
 	return 1 << 20;
 }
 
+void reserve_socket_enter(struct sock *sk)
+{
+}
+
+void reserve_socket_leave(struct sock *sk)
+{
+}
+
 unsigned int reserve_task_enter(void)
 {
 	return 0;
 }
 
 void reserve_task_leave(unsigned int flags)
-{
-}
-
-void reserve_socket_enter(struct sock *sk)
-{
-}
-
-void reserve_socket_leave(struct sock *sk)
 {
 }
