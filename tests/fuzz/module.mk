@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 10
 RUNS ?=
 TARGET ?=
 
-fuzz_names := lender conf answer hello control group netlink
+fuzz_names := lender conf answer conn hello control group netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 $(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o %/lent.o,$(lender_objects))
@@ -36,10 +36,13 @@ fuzz_module := $(addprefix $(B)/fuzz-module/,$(addsuffix .o,request peer deadlin
 $(B)/fuzz-module/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(fuzz_module) $(B)/tests/fuzz/fuzz_answer.o: CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
-$(fuzz_module) $(B)/tests/fuzz/fuzz_answer.o: WARN += $(SHIM_WARN)
+fuzz_conn := $(addprefix $(B)/,fuzz-module/conn.o tests/fuzz/task.o tests/fuzz/socket.o)
+fuzz_shim_users := $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/fuzz/,fuzz_answer.o fuzz_conn.o)
+$(fuzz_shim_users): CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
+$(fuzz_shim_users): WARN += $(SHIM_WARN)
 $(B)/tests/fuzz/fuzz_answer: $(fuzz_module) $(B)/shim/shim.a
 $(B)/tests/fuzz/fuzz_answer: LDLIBS = $(SHIM_LIBS)
+$(B)/tests/fuzz/fuzz_conn: $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/unit/shim/,shim.o slab.o reserve.o)
 
 $(fuzzers): %: %.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -pthread

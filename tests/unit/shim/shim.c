@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a task may do, the one CPU, the log, and work that waits. */
+#include <unistd.h>
+
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
@@ -17,6 +19,13 @@ static void shim_yield(void)
 }
 
 void (*shim_wait)(void) = shim_yield;
+
+static void shim_nap(void)
+{
+	usleep(50);
+}
+
+void (*shim_sleep)(void) = shim_nap;
 
 void shim_die(const char *file, int line, const char *what)
 {

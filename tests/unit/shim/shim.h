@@ -57,6 +57,7 @@ typedef unsigned int gfp_t;
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(type, a, b) min((type)(a), (type)(b))
 #define max_t(type, a, b) max((type)(a), (type)(b))
+#define clamp_t(type, value, low, high) min_t(type, max_t(type, value, low), high)
 #define swap(a, b)                                                                                                     \
 	do {                                                                                                           \
 		typeof(a) __tmp = (a);                                                                                 \
@@ -86,6 +87,8 @@ void shim_die(const char *file, int line, const char *what) __attribute__((noret
 
 /* Called again and again by whoever waits; at first it yields the processor. */
 extern void (*shim_wait)(void);
+/* The same by whoever waits for what another thread does, for long; at first for a moment. */
+extern void (*shim_sleep)(void);
 
 /* Counts a line of log by its level (3 = error ... 7 = debug), and prints it if SHIM_LOG is in the environment. */
 void shim_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

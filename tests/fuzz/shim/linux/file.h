@@ -1,2 +1,1 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <net/sock.h>

@@ -3,8 +3,6 @@
 #ifndef _SHIM_WAIT_H
 #define _SHIM_WAIT_H
 
-#include <unistd.h>
-
 #include <linux/jiffies.h>
 
 typedef struct {
@@ -20,7 +18,7 @@ typedef struct {
 static inline void shim_poll(void)
 {
 	might_sleep();
-	usleep(50);
+	shim_sleep();
 }
 
 #define wait_event wait_event_idle

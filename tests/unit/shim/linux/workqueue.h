@@ -7,8 +7,8 @@ struct workqueue_struct;
 
 #define WQ_MEM_RECLAIM 0
 #define WQ_UNBOUND 0
-#define alloc_workqueue(...) ((struct workqueue_struct *)NULL)
-#define destroy_workqueue(wq) ((void)(wq))
+#define alloc_workqueue(name, flags, max) ((struct workqueue_struct *)kzalloc(1, GFP_KERNEL))
+#define destroy_workqueue(wq) kfree(wq)
 
 struct work_struct {
 	void (*func)(struct work_struct *work);
