@@ -187,7 +187,7 @@ static void no_file_can_be_opened(void **state)
 
 static void *thread(void *argument)
 {
-	void *bytes = malloc(1 << 20);
+	void *bytes = calloc(1, 1 << 20);
 
 	check(bytes);
 	memset(bytes, 1, 1 << 20);
