@@ -30,12 +30,12 @@
 #include "peer.h"
 #include "request.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/stream.h"
 #include "tests/fuzz/task.h"
 
 #define NODE 3
 #define INSTANCE 5
 #define MAX_INPUT (1U << 14)
-#define MAX_STREAM (1U << 20)
 #define MAX_REQUESTS 80 /* more than a window */
 #define LONG 256 /* bytes; what is longer is received in larger pieces */
 #define LINKS 3 /* two connections for data, one for control */
@@ -64,27 +64,6 @@ struct wish {
 	u8 step; /* how much longer each is than the one before it */
 };
 
-/* What a frame can be made wrong in, by its version. */
-enum spoil {
-	SPOIL_NOTHING = 0xe0, /* and less */
-	SPOIL_ALL, /* the frame stays as it was */
-	SPOIL_MAGIC,
-	SPOIL_VERSION,
-	SPOIL_RESERVED,
-	SPOIL_TYPE,
-	SPOIL_TAG,
-	SPOIL_OLD_TAG,
-	SPOIL_MORE,
-	SPOIL_LESS,
-	SPOIL_LONG,
-	SPOIL_SHORT,
-	SPOIL_HUGE,
-	SPOIL_RESULT,
-	SPOIL_STATUS,
-	SPOIL_CUT,
-	SPOIL_FIT,
-};
-
 struct link {
 	struct socket sock;
 	struct sock sk;
@@ -108,23 +87,12 @@ struct fate {
 
 DEFINE_PER_CPU(unsigned long[RAMSTER_NR_EVENTS], ramster_events);
 
-static struct {
-	const u8 *input; /* that frames are still to be made of */
-	size_t left;
-	u8 bytes[MAX_STREAM];
-	size_t size;
-	size_t at;
-	size_t frame; /* where the one that is being received begins */
-	size_t next; /* and where its end should be */
-} stream;
-
 static struct setup setup;
 static struct link links[LINKS];
 static struct link *reading;
 static struct asked *asked[MAX_REQUESTS];
 static struct fate fates[MAX_REQUESTS];
 static unsigned int nr_asked, nr_sent, nr_frames;
-static u8 payload[256 + (R2NET_MAX_ITEMS + 1) * R2NET_MAX_ITEM_LEN]; /* no two parts of it are alike */
 
 /* What the files need of the rest of the module. */
 struct nodemanager_node {
@@ -276,7 +244,7 @@ static void request_make(struct asked *request, const struct wish *wish)
 		if (req->type == R2NET_WRITE)
 			req->payload_length += 1 + length % R2NET_MAX_ITEM_LEN;
 	}
-	req->payload = payload;
+	req->payload = stream_payload;
 }
 
 static void submit(struct r2net_peer *peer, const struct wish *wish)
@@ -307,143 +275,6 @@ static int link_send(struct socket *sock, const void *bytes, size_t len)
 	check(r2net_request_valid(&hdr, link->conn->role) && len == sizeof(hdr) + le32_to_cpu(hdr.length));
 	link->tags[le64_to_cpu(hdr.tag) % R2NET_MAX_WINDOW] = le64_to_cpu(hdr.tag);
 	return ++nr_sent == setup.unsent ? -EPIPE : (int)len;
-}
-
-/* One in flight, or NULL. */
-static struct r2net_request *choose(const struct r2net_conn *conn, u64 random)
-{
-	unsigned int i;
-
-	for (i = 0; i < R2NET_MAX_WINDOW; i++)
-		if (conn->inflight[(random + i) % R2NET_MAX_WINDOW])
-			return conn->inflight[(random + i) % R2NET_MAX_WINDOW];
-	return NULL;
-}
-
-/* Makes the results right for @req. Returns the payload's length. */
-static u32 repair_results(struct r2net_result *results, const struct r2net_request *req)
-{
-	u32 total = 0, length, status, i;
-
-	for (i = 0; i < req->nr; i++) {
-		status = le32_to_cpu(results[i].status) % 16;
-		if (status > R2NET_EAGAIN)
-			status = R2NET_OK;
-		length = req->type == R2NET_READ && status == R2NET_OK ? le32_to_cpu(req->items[i].length) : 0;
-		results[i].status = cpu_to_le32(status);
-		results[i].length = cpu_to_le32(length);
-		total += length;
-	}
-	return total;
-}
-
-static void spoil_hdr(struct r2net_hdr *hdr, const struct r2net_hdr *raw)
-{
-	switch ((enum spoil)raw->version) {
-	case SPOIL_MAGIC:
-		hdr->magic = raw->magic;
-		break;
-	case SPOIL_VERSION:
-		hdr->version = raw->version;
-		break;
-	case SPOIL_RESERVED:
-		hdr->reserved = raw->reserved;
-		break;
-	case SPOIL_TYPE:
-		hdr->type = raw->type;
-		break;
-	case SPOIL_TAG:
-		hdr->tag = raw->tag;
-		break;
-	case SPOIL_OLD_TAG:
-		hdr->tag = cpu_to_le64(reading->tags[le64_to_cpu(raw->tag) % R2NET_MAX_WINDOW]);
-		break;
-	case SPOIL_MORE:
-		hdr->items = cpu_to_le16(le16_to_cpu(hdr->items) + 1);
-		hdr->length = cpu_to_le32(le32_to_cpu(hdr->length) + sizeof(struct r2net_result));
-		break;
-	case SPOIL_LESS:
-		hdr->items = cpu_to_le16(le16_to_cpu(hdr->items) - 1);
-		hdr->length = cpu_to_le32(le32_to_cpu(hdr->length) - sizeof(struct r2net_result));
-		break;
-	case SPOIL_LONG:
-		hdr->length = cpu_to_le32(le32_to_cpu(hdr->length) + 1);
-		break;
-	case SPOIL_SHORT:
-		hdr->length = cpu_to_le32(le32_to_cpu(hdr->length) - 1);
-		break;
-	case SPOIL_HUGE:
-		hdr->length = raw->length;
-		break;
-	default:
-		break;
-	}
-}
-
-/* Makes one result wrong. Returns how much longer the payload is by that, if the header is to say so. */
-static u32 spoil_result(struct r2net_result *result, const struct r2net_hdr *raw)
-{
-	u32 length = le32_to_cpu(result->length);
-
-	if (raw->version == SPOIL_STATUS)
-		result->status = raw->reserved;
-	if (raw->version == SPOIL_RESULT)
-		result->length = raw->length;
-	if (raw->version != SPOIL_FIT)
-		return 0;
-	result->length = cpu_to_le32(le32_to_cpu(raw->length) % (2 * R2NET_MAX_ITEM_LEN));
-	return le32_to_cpu(result->length) - length;
-}
-
-/* Zeroes are read once the input is at its end. */
-static void take_raw(void *bytes, size_t len)
-{
-	size_t got = min(len, stream.left);
-
-	memset(bytes, 0, len);
-	memcpy(bytes, stream.input, got);
-	stream.input += got;
-	stream.left -= got;
-}
-
-static void put(const void *bytes, size_t len)
-{
-	len = min(len, MAX_STREAM - stream.size);
-	memcpy(stream.bytes + stream.size, bytes, len);
-	stream.size += len;
-}
-
-static void make_frame(const struct r2net_conn *conn)
-{
-	struct r2net_result results[R2NET_MAX_ITEMS];
-	const struct r2net_request *req;
-	struct r2net_hdr hdr, raw;
-	u32 table, length;
-
-	take_raw(&raw, sizeof(raw));
-	req = choose(conn, le64_to_cpu(raw.tag));
-	if (!req || raw.version == SPOIL_ALL) {
-		put(&raw, sizeof(raw));
-		return;
-	}
-	table = req->nr * sizeof(*results);
-	take_raw(results, table);
-	length = repair_results(results, req);
-	length += spoil_result(&results[le16_to_cpu(raw.items) % req->nr], &raw);
-	hdr = (struct r2net_hdr){
-		.magic = cpu_to_le32(R2NET_MAGIC),
-		.version = R2NET_VERSION,
-		.type = R2NET_ANSWER,
-		.items = cpu_to_le16(req->nr),
-		.length = cpu_to_le32(table + length),
-		.tag = cpu_to_le64(req->tag),
-	};
-	spoil_hdr(&hdr, &raw);
-	put(&hdr, sizeof(hdr));
-	put(results, table);
-	if (raw.version == SPOIL_CUT)
-		length = stream.left = 0;
-	put(payload + stream.size % 256, length);
 }
 
 static void ask_others(struct r2net_peer *peer)
@@ -483,7 +314,7 @@ static void next_frame(struct link *link)
 	task_run(link->conn->sender);
 	ASAN_POISON_MEMORY_REGION(link->conn->bytes, CONN_CHUNK);
 	if (stream.left)
-		make_frame(link->conn);
+		stream_make(link->conn, link->tags);
 	stream.frame = stream.at;
 	stream.next = SIZE_MAX;
 	if (stream.size - stream.at < sizeof(hdr))
@@ -592,22 +423,6 @@ static void answer(struct r2net_peer *peer, const struct wish *wishes)
 		serve(peer, &links[(i + (setup.control % 2 ? LINKS - 1 : 0)) % LINKS]);
 }
 
-static void stream_init(const u8 *input, size_t size)
-{
-	unsigned int i;
-
-	if (!payload[1])
-		for (i = 0; i < sizeof(payload); i++)
-			payload[i] = i * 151 + (i >> 8) * 7;
-	stream.input = input;
-	stream.left = size;
-	stream.size = stream.at = 0;
-	if (setup.flags & FLAG_REPAIR)
-		return;
-	take_raw(stream.bytes, size);
-	stream.size = size;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	struct wish wishes[MAX_REQUESTS];
@@ -621,7 +436,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	size -= sizeof(setup);
 	setup.requests = min(setup.requests % (MAX_REQUESTS + 1), size / sizeof(*wishes));
 	memcpy(wishes, input, setup.requests * sizeof(*wishes));
-	stream_init(input + setup.requests * sizeof(*wishes), size - setup.requests * sizeof(*wishes));
+	stream_init(input + setup.requests * sizeof(*wishes), size - setup.requests * sizeof(*wishes),
+		    setup.flags & FLAG_REPAIR);
 	nr_asked = nr_sent = nr_frames = 0;
 
 	peer = peer_up();

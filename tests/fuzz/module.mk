@@ -36,7 +36,7 @@ fuzz_module := $(addprefix $(B)/fuzz-module/,$(addsuffix .o,request peer deadlin
 $(B)/fuzz-module/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-fuzz_conn := $(addprefix $(B)/,fuzz-module/conn.o tests/fuzz/task.o tests/fuzz/socket.o)
+fuzz_conn := $(addprefix $(B)/,fuzz-module/conn.o tests/fuzz/stream.o tests/fuzz/task.o tests/fuzz/socket.o)
 fuzz_shim_users := $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/fuzz/,fuzz_answer.o fuzz_conn.o)
 $(fuzz_shim_users): CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
 $(fuzz_shim_users): WARN += $(SHIM_WARN)
