@@ -10,7 +10,6 @@ whose options come after those of the common `config`.
     like    = another kernel, whose kernel.conf, patches and config come before this one's
     append  = what its command line has besides
     memory  = MiB that it takes more than the common one: nodes get them on top of what is asked for
-    cpus    = how many a node has at least
     patience = how many times longer than on the common one tests wait for something
 
 A name with a - is that of a kernel that looks for mistakes. DEFAULT is what is meant where none is named.
@@ -29,7 +28,7 @@ import cache
 import debian
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEYS = ("package", "suites", "build", "like", "append", "memory", "cpus", "patience")
+KEYS = ("package", "suites", "build", "like", "append", "memory", "patience")
 DEFAULT = os.environ.get("RAMSTER_KERNEL") or "6.1"
 TOOLS = ("make", "gcc", "flex", "bison", "bc", "xz", "tar", "patch", "cpio", "depmod")
 PROGRESS_SECONDS = 20
@@ -74,8 +73,7 @@ class Kernel:
         if self.conf["build"] not in ("full", "prepare"):
             raise Error(f"{HERE}/{name}/kernel.conf: build is full or prepare, not {self.conf['build']}")
         self.append = conf.get("append", "")
-        self.memory, self.cpus, self.patience = (int(conf.get(key, default)) for key, default in
-                                                 (("memory", 0), ("cpus", 1), ("patience", 1)))
+        self.memory, self.patience = int(conf.get("memory", 0)), int(conf.get("patience", 1))
         self.patches = (like.patches if like else []) + sorted(glob.glob(f"{HERE}/{name}/*.patch"))
         own = f"{HERE}/{name}/config"
         self.configs = (like.configs if like else [f"{HERE}/config"]) + ([own] if os.path.exists(own) else [])
