@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What kernels that look for mistakes (tests/kernels/*-debug) tell at the end of a test; nothing on others."""
+"""What kernels that look for mistakes (tests/kernels/*-debug) tell at the end of a test."""
 import io
 import os
 import re

