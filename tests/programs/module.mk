@@ -2,7 +2,7 @@
 #
 # Programs that run in the lab's nodes: linked statically, as the nodes have few libraries; those of corosync they have.
 
-NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badpeer eater failnth fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
+NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badowner badpeer eater failnth fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
 PROGRAMS += $(NODE_PROGRAMS) $(B)/tests/programs/badmember
 
 $(B)/tests/programs/eater: $(B)/tests/programs/pages.o
@@ -13,9 +13,11 @@ $(B)/tests/programs/pagehold: $(B)/tests/programs/pages.o
 $(B)/tests/programs/nltest: $(B)/tests/programs/nl.o
 $(B)/tests/programs/badpeer: $(addprefix $(B)/tests/programs/,nl.o pages.o)
 $(B)/tests/programs/redischeck: $(B)/tests/programs/pages.o
+$(B)/tests/programs/badowner: $(addprefix $(B)/,tests/unit/wire_client.o daemon/proof.o)
+$(B)/tests/programs/badowner: LDLIBS := -lnettle
 
 $(NODE_PROGRAMS): %: %.o
-	$(CC) $(ALL_CFLAGS) -static -o $@ $^ $(LDFLAGS)
+	$(CC) $(ALL_CFLAGS) -static -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
 $(B)/tests/programs/badmember: %: %.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) -lcpg -lcorosync_common

@@ -246,14 +246,19 @@ struct lender_status wire_status(int door)
 
 int wire_connect(uint32_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_port = htons(port),
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return wire_connect_to("127.0.0.1", port);
+}
+
+int wire_connect_to(const char *address, uint32_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = inet_addr(address) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		close(fd);
 		return -1;
 	}

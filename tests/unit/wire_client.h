@@ -94,6 +94,12 @@ struct lender_status wire_status(int door);
  */
 int wire_connect(uint32_t port);
 
+/**
+ * wire_connect_to - the same to a lender anywhere
+ * @address: dotted IPv4
+ */
+int wire_connect_to(const char *address, uint32_t port);
+
 /* What a connection is opened with. */
 struct wire_hello {
 	struct r2net_hello hello;
