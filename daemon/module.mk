@@ -32,7 +32,7 @@ $(B)/tests/unit/test_group: $(addprefix $(B)/,tests/unit/test_group.o daemon/gro
 	daemon/conf_key.o daemon/log.o) $(proto_object)
 $(B)/tests/unit/test_group: LDLIBS := -lprotobuf-c
 $(B)/tests/unit/test_control: $(addprefix $(B)/,tests/unit/test_control.o daemon/control.o daemon/frame.o \
-	daemon/transport.o) $(proto_object)
+	daemon/stream.o daemon/transport.o) $(proto_object)
 $(B)/tests/unit/test_dataconn: $(addprefix $(B)/,tests/unit/test_dataconn.o daemon/dataconn.o daemon/proof.o)
 $(B)/tests/unit/test_dataconn: LDLIBS := -luv -lnettle
 $(B)/tests/unit/test_control: LDLIBS := -luv -lprotobuf-c

@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "daemon/stream.h"
 #include "daemon/transport.h"
 
 struct transport {
@@ -19,11 +19,6 @@ struct transport {
 	const struct transport_events *events; /* NULL once closed */
 	void *ctx;
 	uint8_t buffer[16384];
-};
-
-struct write {
-	uv_write_t request;
-	uint8_t bytes[];
 };
 
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -153,30 +148,9 @@ static struct transport *unix_accept(uv_stream_t *listener, const struct auth *a
 	return take(listener, t);
 }
 
-static void on_written(uv_write_t *request, int status)
-{
-	/* A failed write is followed by a failed read, which is what ends the transport. */
-	free(request->data);
-}
-
 static int transport_send(struct transport *t, const void *bytes, size_t len)
 {
-	struct write *w;
-	uv_buf_t buf;
-	int ret;
-
-	if (uv_stream_get_write_queue_size(&t->stream) + len > TRANSPORT_QUEUE_MAX)
-		return -ENOBUFS;
-	w = malloc(sizeof(*w) + len);
-	if (!w)
-		return -ENOMEM;
-	memcpy(w->bytes, bytes, len);
-	w->request.data = w;
-	buf = uv_buf_init((char *)w->bytes, len);
-	ret = uv_write(&w->request, &t->stream, &buf, 1, on_written);
-	if (ret)
-		free(w);
-	return ret;
+	return stream_send(&t->stream, bytes, len);
 }
 
 static void tcp_remote(struct transport *t, struct in_addr *address)

@@ -12,8 +12,6 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#define TRANSPORT_QUEUE_MAX (4U << 20) /* bytes that may wait to be sent: whoever reads slower is cut off */
-
 struct auth;
 struct transport;
 

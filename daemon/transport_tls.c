@@ -7,8 +7,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "daemon/stream.h"
 #include "daemon/tls.h"
 #include "daemon/transport.h"
 
@@ -24,11 +24,6 @@ struct transport {
 	struct tls *tls; /* of accept(): NULL until the first byte came, as most who only knock never send any */
 	bool open; /* the handshake is over */
 	bool again; /* being closed in order to connect anew */
-};
-
-struct write {
-	uv_write_t request;
-	uint8_t bytes[];
 };
 
 /* One read of one transport at a time, and nothing of it is kept. */
@@ -47,31 +42,11 @@ static void end(struct transport *t, const char *why, enum transport_end how)
 
 /* ---- Sending ---- */
 
-static void on_written(uv_write_t *request, int status)
-{
-	/* A failed write is followed by a failed read, which is what ends the transport. */
-	free(request->data);
-}
-
 static int send_cipher(void *ctx, const void *bytes, size_t len)
 {
 	struct transport *t = ctx;
-	struct write *w;
-	uv_buf_t buf;
-	int ret;
 
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&t->tcp) + len > TRANSPORT_QUEUE_MAX)
-		return -ENOBUFS;
-	w = malloc(sizeof(*w) + len);
-	if (!w)
-		return -ENOMEM;
-	memcpy(w->bytes, bytes, len);
-	w->request.data = w;
-	buf = uv_buf_init((char *)w->bytes, len);
-	ret = uv_write(&w->request, (uv_stream_t *)&t->tcp, &buf, 1, on_written);
-	if (ret)
-		free(w);
-	return ret;
+	return stream_send((uv_stream_t *)&t->tcp, bytes, len);
 }
 
 static int tls_send(struct transport *t, const void *bytes, size_t len)

@@ -17,6 +17,7 @@
 
 #include "daemon/control.h"
 #include "daemon/frame.h"
+#include "daemon/stream.h"
 
 #define LIMIT 256
 
@@ -276,7 +277,7 @@ static void test_slow_reader(void **state)
 	message.body_case = RAMSTER__MESSAGE__BODY_REFUSE;
 	message.refuse = &refuse;
 	refuse.reason = memset(reason, 'x', 65535);
-	for (unsigned int i = 0; i < 2 * TRANSPORT_QUEUE_MAX / 65536 && !ret; i++)
+	for (unsigned int i = 0; i < 2 * STREAM_QUEUE_MAX / 65536 && !ret; i++)
 		ret = control_send(f->control, &message);
 	assert_true(ret < 0);
 	free(reason);
