@@ -83,11 +83,11 @@ def test_each_allocation_of_loading_fails(cluster):
 def test_each_allocation_of_a_setting_fails(cluster):
     n1 = cluster.lab["n1"]
     reset = f"echo 1 >{ramster.SWAPDEV_SETTINGS}/reset"
+    for name, value in (("seal", "Y"), ("compressor", "zstd"), ("compressor", "lz4")):  # seal before anything is leased
+        fail_each(n1, "sh", "-c", f"echo {value} >/sys/module/ramster/parameters/{name}")
     fail_each(n1, "sh", "-c", f"echo /dev/disk/backing >{ramster.SWAPDEV_SETTINGS}/backing_dev", undo=reset)
     fail_each(n1, "sh", "-c", f"echo 384M >{ramster.SWAPDEV_SETTINGS}/disksize", undo=reset)
     fail_each(n1, "mkdir", NODE, undo=f"rmdir {NODE}")
-    for name, value in (("compressor", "zstd"), ("compressor", "lz4"), ("seal", "Y")):
-        fail_each(n1, "sh", "-c", f"echo {value} >/sys/module/ramster/parameters/{name}")
     cluster.swapon_swapdev(n1, "384M", backing="backing")
     assert_works(cluster, n1)
 
