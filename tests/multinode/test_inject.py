@@ -135,18 +135,28 @@ def test_allocations_of_ramsterds_commands_fail(cluster):
     assert_works(cluster, n1)
 
 
-def test_the_backing_device_fails_at_random(cluster):
+@pytest.fixture
+def small_peer(lab):
+    """RAMster on a lab whose n2 lends too little: most pages go to the backing device."""
+    with ramster.Cluster(lab, ramster.configuration(lab, lend={"n1": "off", "n2": "16M"}, local_max_percent=25,
+                                                    remotify_percent=20)) as cluster:
+        yield cluster
+
+
+def test_the_backing_device_fails_at_random(small_peer):
     """A page that it had and cannot read is an I/O error, not other bytes; a page that it cannot take stays in RAM."""
-    n1 = cluster.lab["n1"]
+    cluster, n1 = small_peer, small_peer.lab["n1"]
     cluster.swapon_swapdev(n1, "384M", backing="backing")
-    n1.sh("echo 1 >/sys/block/$(basename $(readlink /dev/disk/backing))/make-it-fail")
-    inject(n1, "fail_make_request", probability=10, times=-1)
-    with Hold(n1, 220) as hold:
+    with Hold(n1, 170) as hold:
+        n1.sh("echo 1 >/sys/block/$(basename $(readlink /dev/disk/backing))/make-it-fail")
+        inject(n1, "fail_make_request", probability=10, times=-1)
         seen = hold.verify()
-        assert seen.wrong == 0 and seen.right > 0
+        print(seen)
+        assert seen.wrong == 0 and seen.right > 0 and seen.failed > 0
         hold.rewrite(0, hold.pages // 4)
         inject(n1, "fail_make_request", probability=0)
         seen = hold.verify()
+        print(seen)
         assert seen.wrong == 0
         hold.end()
     assert cluster.counters(n1)["loads_failed"] >= seen.failed
@@ -154,21 +164,27 @@ def test_the_backing_device_fails_at_random(cluster):
     assert_empty(cluster)
 
 
+# To fail at random the kernel draws a number where a breakpoint interrupted, which its lockdep does not like.
+@pytest.mark.allow_splats("inconsistent lock state")
 @pytest.mark.cluster(seal="on")
 def test_functions_of_the_module_fail_at_random(cluster):
     """A load that fails is an I/O error for who wanted the page; no other error is anybody's but ours."""
     n1 = cluster.lab["n1"]
+    n1.sh("echo 5 >/sys/module/ramster/parameters/remotify_percent")
     cluster.swapon_swapdev(n1, "384M", backing="backing")
     cluster.wait_space(n1)
     for name, error in {**LOSE_NOTHING, **FAIL_LOADS}.items():
-        before = cluster.counters(n1)["loads_failed"]
+        before = cluster.counters(n1)
         fail_function(n1, name, error, probability=20)
         with Hold(n1, 170) as hold:
             seen = hold.verify()
-            print(name, seen)
+            after = cluster.counters(n1)
+            grown = {key: after[key] - before[key] for key in ("remotify_pages", "loads_remote", "bad_seals", "loads_failed")}
+            print(name, seen, grown)
             assert seen.wrong == 0
             assert (seen.failed > 0) == (name in FAIL_LOADS)
-            assert cluster.counters(n1)["loads_failed"] >= before + seen.failed
+            assert grown["loads_failed"] >= seen.failed
+            assert (grown["bad_seals"] > 0) == (name == "seal_open")
             n1.sh(f"echo >{FUNCTIONS}/inject")
             hold.end()
     assert_works(cluster, n1)
