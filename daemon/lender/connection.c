@@ -145,7 +145,9 @@ static void serve(struct connection *conn)
 static void *connection_thread(void *argument)
 {
 	struct accepted *accepted = argument;
-	struct connection conn = { .fd = accepted->fd, .peer = accepted->peer, .wake = -1 };
+	struct connection conn = {
+		.fd = accepted->fd, .peer = accepted->peer, .frame_ms = CONNECTION_FRAME_MS, .wake = -1
+	};
 	bool joined;
 
 	memory_lock_thread();

@@ -3,9 +3,9 @@
  * connection - one accepted socket of the data wire and the thread that serves it.
  *
  * The thread says HELLO, joins its owner, serves its role until the peer ends it, breaks the protocol or somebody shuts
- * it, and leaves. All I/O blocks, with MSG_WAITALL and the socket's timeouts, so that whatever comes back short ends
- * the connection. The structure lives on the thread's stack; others reach it only under its owner's lock, between
- * owner_join() and owner_leave().
+ * it, and leaves. All I/O here blocks, with MSG_WAITALL and the socket's timeouts, so that whatever comes back short ends
+ * the connection; it is of a few bytes, and the bulk goes by transfer.h. The structure lives on the thread's stack; others
+ * reach it only under its owner's lock, between owner_join() and owner_leave().
  */
 #ifndef _RAMSTER_LENDER_CONNECTION_H
 #define _RAMSTER_LENDER_CONNECTION_H
@@ -28,6 +28,7 @@ struct connection {
 	uint64_t instance;
 	uint32_t number; /* FENCE names it */
 	enum r2net_role role;
+	unsigned int frame_ms; /* for a transfer: CONNECTION_FRAME_MS; a test may have less patience */
 	int wake; /* control: eventfd, readable when a connection of this owner has left; else -1 */
 	struct connection *next; /* of this owner; under its lock */
 	atomic_bool shut; /* no further request may be served */
@@ -66,8 +67,7 @@ bool connection_receive(struct connection *conn, void *buffer, size_t length);
 bool connection_receive_until(struct connection *conn, void *buffer, size_t length, uint64_t deadline_ms);
 
 /**
- * connection_send - a whole answer, in one call
- * @iov: header and results, then payload
+ * connection_send - a whole frame, in one call
  *
  * Returns false if the peer ended or did not take it within CONNECTION_FRAME_MS.
  */

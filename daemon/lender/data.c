@@ -2,16 +2,17 @@
 /*
  * data - see data.h.
  *
- * A request is read and validated whole, its extents are pinned, and then the kernel copies between socket and extent in
- * one call. Pins are held from validation to the payload's last byte. Items that name no lease of this owner, or a range
- * past its end, are answered so; their WRITE payload is received into a buffer that nobody reads.
+ * A request is read and validated whole, its extents are pinned, and then the kernel copies between socket and extent, in a
+ * turn of the owner. Pins are held from validation to the payload's last byte. Items that name no lease of this owner, or a
+ * range past its end, are answered so; their WRITE payload is received into a buffer that nobody reads.
  */
 #include <stddef.h>
-#include <sys/socket.h>
 
 #include "daemon/lender/data.h"
 #include "daemon/lender/extent.h"
+#include "daemon/lender/gate.h"
 #include "daemon/lender/self.h"
+#include "daemon/lender/transfer.h"
 
 struct request {
 	struct {
@@ -142,14 +143,7 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int count)
 	return bytes;
 }
 
-static bool receive_payload(struct connection *conn, struct request *rq, unsigned int places)
-{
-	struct msghdr msg = { .msg_iov = &rq->iov[1], .msg_iovlen = places };
-	ssize_t got = recvmsg(conn->fd, &msg, MSG_WAITALL);
-
-	return got == (ssize_t)iov_bytes(&rq->iov[1], places);
-}
-
+/* In a turn. */
 static bool send_answer(struct connection *conn, struct request *rq, unsigned int places)
 {
 	size_t head = sizeof(rq->answer.hdr) + rq->items * sizeof(struct r2net_result);
@@ -164,7 +158,7 @@ static bool send_answer(struct connection *conn, struct request *rq, unsigned in
 		.tag = rq->frame.hdr.tag,
 	};
 	rq->iov[0] = (struct iovec){ .iov_base = &rq->answer, .iov_len = head };
-	return connection_send(conn, rq->iov, 1 + places);
+	return transfer_send(conn, rq->iov, 1 + places);
 }
 
 /* Before the answer goes out, so that whoever has it sees it counted. */
@@ -191,15 +185,19 @@ static void count_served(const struct request *rq)
 static bool serve_write(struct connection *conn, struct request *rq)
 {
 	unsigned int places = pin_items(conn, rq);
-	bool whole = receive_payload(conn, rq, places);
+	bool whole, sent = false;
 
+	gate_enter(conn->owner);
+	whole = transfer_receive(conn, &rq->iov[1], places);
 	unpin_items(conn, rq);
-	if (!whole) {
-		connection_malformed(conn, "WRITE's payload cut short");
-		return false;
+	if (whole) {
+		count_served(rq);
+		sent = send_answer(conn, rq, 0);
 	}
-	count_served(rq);
-	return send_answer(conn, rq, 0);
+	gate_leave(conn->owner);
+	if (!whole)
+		connection_malformed(conn, "WRITE's payload cut short");
+	return sent;
 }
 
 static bool serve_read(struct connection *conn, struct request *rq)
@@ -208,7 +206,9 @@ static bool serve_read(struct connection *conn, struct request *rq)
 	bool whole;
 
 	count_served(rq);
+	gate_enter(conn->owner);
 	whole = send_answer(conn, rq, places);
+	gate_leave(conn->owner);
 	unpin_items(conn, rq);
 	return whole;
 }

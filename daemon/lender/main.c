@@ -8,11 +8,13 @@
  * Locks, in the order in which they may be taken:
  *   owner.lock (owner.c)          one owner's token, connections and numbers
  *   the table's lock (extent.c)   ids, limit, changes of leases
+ *   the gate's lock (gate.c)      turns; innermost
  *   log_limit.lock (daemon/log.h)
  */
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@
 
 #include "daemon/lender/door.h"
 #include "daemon/lender/extent.h"
+#include "daemon/lender/gate.h"
 #include "daemon/lender/keep.h"
 #include "daemon/lender/listener.h"
 #include "daemon/lender/memory.h"
@@ -213,6 +216,16 @@ static void serve(int signals, int listener, int door)
 	}
 }
 
+/* How many CPUs this process may run on. */
+static unsigned int own_cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return sysconf(_SC_NPROCESSORS_ONLN); /* more than a set can have */
+	return CPU_COUNT(&set);
+}
+
 /*
  * Makes the tables, with what an earlier lender left. The tables are locked in RAM, and extents, which must not be, are
  * mapped afterwards. Returns 0 or -errno.
@@ -228,6 +241,7 @@ static int prepare(const struct options *options)
 	if (err)
 		return err;
 	owner_init(kept);
+	gate_init(own_cpus());
 	err = extent_init(kept);
 	if (err)
 		return err;
