@@ -16,6 +16,8 @@
 
 #define LENDER_PROTOCOL 1
 #define LENDER_MAX_LEASES 64 /* leases in one request or reply */
+#define LENDER_MAX_OWNERS 24 /* owners in one reply: as many as take no more room than the leases */
+#define LENDER_MIN_BANDWIDTH (8U << 20) /* bytes a second: the owner's largest frame takes 1/32 s then */
 
 enum lender_command {
 	LENDER_STATUS = 1, /* -> status */
@@ -30,6 +32,14 @@ enum lender_command {
 	LENDER_EXPEL =
 		6, /* owner, instance: close its connections, end its leases, forget its token -> count of leases */
 	LENDER_LIST = 7, /* cursor: leases in force, from cursor on -> leases, cursor of the next (0 = no more) */
+	LENDER_BANDWIDTH =
+		8, /* owner, limit: most bytes a second on all its data connections together, in and out, from now on; 0:
+		    * no limit
+		    */
+	LENDER_OWNERS =
+		9, /* cursor: what owners have done, by their numbers from cursor on -> owners, cursor of the next (0 = no
+		    * more). Those that were never here are left out
+		    */
 };
 
 struct lender_lease {
@@ -46,9 +56,9 @@ struct lender_request {
 	__u32 owner;
 	__u32 count; /* LEASE: 1 ... LENDER_MAX_LEASES wanted; RELEASE: entries of leases[] */
 	__u64 instance;
-	__u64 limit; /* LIMIT: bytes; LEASE: most bytes that the owner may have leased, in any instance; 0: no quota */
+	__u64 limit; /* LIMIT: bytes; BANDWIDTH: bytes a second, 0 or LENDER_MIN_BANDWIDTH and more; LEASE: most bytes that the owner may have leased, in any instance; 0: no quota */
 	__u32 extent_size; /* LEASE: bytes, a multiple of R2NET_EXTENT_MIN up to R2NET_EXTENT_MAX */
-	__u32 cursor; /* LIST */
+	__u32 cursor; /* LIST, OWNERS */
 	__u8 token[R2NET_TOKEN_LEN]; /* ADMIT */
 	struct lender_lease leases[LENDER_MAX_LEASES]; /* RELEASE: extent and generation are read */
 };
@@ -68,13 +78,29 @@ struct lender_status {
 	__u32 donor; /* node number that it was started as */
 };
 
+/* All but the first three have grown since the lender's start, whatever the owner's instance. */
+struct lender_owner {
+	__u32 owner; /* node number */
+	__u32 connections; /* open now, both roles */
+	__u64 bandwidth; /* bytes a second that it may have; 0: no limit */
+	__u64 in_bytes, out_bytes; /* of WRITEs and READs, and of their ANSWERs: whole frames */
+	__u64 frames; /* WRITEs and READs */
+	__u64 waits; /* for a turn: times that one of its threads was held back for other owners */
+	__u64 throttled_ms; /* that its requests have waited for bandwidth, each by itself */
+	__u64 refused; /* connections that had proven to be its, and were too many or had a number used before */
+};
+
 struct lender_reply {
 	__s32 error; /* 0 or -errno */
-	__u32 count; /* LEASE, LIST: entries of leases[]; RELEASE, EXPEL: leases ended */
-	__u32 cursor; /* LIST */
+	__u32 count; /* LEASE, LIST: entries of leases[]; OWNERS: of owners[]; RELEASE, EXPEL: leases ended */
+	__u32 cursor; /* LIST, OWNERS */
 	__u32 held; /* ADMIT, LEASE, RELEASE, EXPEL: leased to the owner now, in units of R2NET_EXTENT_MIN */
 	struct lender_status status; /* filled in by every command */
-	struct lender_lease leases[LENDER_MAX_LEASES];
+	union {
+		struct lender_lease leases[LENDER_MAX_LEASES];
+		struct lender_owner owners[LENDER_MAX_OWNERS];
+	};
 };
+r2net_static_assert(LENDER_MAX_OWNERS * sizeof(struct lender_owner) <= LENDER_MAX_LEASES * sizeof(struct lender_lease));
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 #define STACK_SIZE (128U << 10)
 #define PEER_LEN 80
+#define NS_PER_S 1000000000
 
 /* A peer that says nothing is asked after 10 s; one that does not answer for 30 s is dead. */
 #define KEEPALIVE_IDLE_S 10
@@ -89,6 +91,14 @@ bool connection_receive_until(struct connection *conn, void *buffer, size_t leng
 		return false;
 	set_timeout(conn->fd, SO_RCVTIMEO, deadline_ms - now);
 	return connection_receive(conn, buffer, length);
+}
+
+void connection_pause(struct connection *conn, uint64_t ns)
+{
+	const struct timespec time = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	struct pollfd end = { .fd = conn->fd };
+
+	ppoll(&end, 1, &time, NULL);
 }
 
 bool connection_send(struct connection *conn, struct iovec *iov, unsigned int count)

@@ -67,6 +67,13 @@ bool connection_receive(struct connection *conn, void *buffer, size_t length);
 bool connection_receive_until(struct connection *conn, void *buffer, size_t length, uint64_t deadline_ms);
 
 /**
+ * connection_pause - wait for so long, or until the connection is shut or has failed
+ *
+ * Nothing is received meanwhile. Any lock or turn would be held.
+ */
+void connection_pause(struct connection *conn, uint64_t ns);
+
+/**
  * connection_send - a whole frame, in one call
  *
  * Returns false if the peer ended or did not take it within CONNECTION_FRAME_MS.

@@ -8,6 +8,7 @@
  */
 #include <stddef.h>
 
+#include "daemon/lender/account.h"
 #include "daemon/lender/data.h"
 #include "daemon/lender/extent.h"
 #include "daemon/lender/gate.h"
@@ -26,6 +27,7 @@ struct request {
 	struct iovec iov[1 + R2NET_MAX_ITEMS]; /* the answer's head, then payload */
 	struct extent *pins[R2NET_MAX_ITEMS]; /* NULL: this item is not served */
 	unsigned int items;
+	uint32_t payload; /* bytes of all items */
 	bool write;
 	uint8_t discard[R2NET_MAX_ITEM_LEN];
 };
@@ -63,19 +65,39 @@ static bool receive_items(struct connection *conn, struct request *rq)
 	return true;
 }
 
-/* Whether every item's length is valid and, for WRITE, together they make the frame's. */
-static bool items_valid(const struct request *rq)
+/* Adds the items' lengths up. Returns whether each is valid and, for WRITE, together they make the frame's. */
+static bool items_valid(struct request *rq)
 {
-	uint32_t total = rq->items * sizeof(struct r2net_item);
+	uint32_t table = rq->items * sizeof(struct r2net_item);
 	unsigned int i;
 
+	rq->payload = 0;
 	for (i = 0; i < rq->items; i++) {
 		if (!r2net_item_valid(&rq->frame.items[i]))
 			return false;
-		if (rq->write)
-			total += le32_to_cpu(rq->frame.items[i].length);
+		rq->payload += le32_to_cpu(rq->frame.items[i].length);
 	}
-	return total == le32_to_cpu(rq->frame.hdr.length);
+	return le32_to_cpu(rq->frame.hdr.length) == table + (rq->write ? rq->payload : 0);
+}
+
+/* Bytes of the frame, and those of the answer without payload. */
+static uint64_t frame_bytes(const struct request *rq)
+{
+	return sizeof(rq->frame.hdr) + le32_to_cpu(rq->frame.hdr.length);
+}
+
+static uint64_t head_bytes(const struct request *rq)
+{
+	return sizeof(rq->answer.hdr) + rq->items * sizeof(struct r2net_result);
+}
+
+/* Waits for as long as the owner has used its bandwidth up; without a turn or pins. */
+static void wait_for_bandwidth(struct connection *conn, const struct request *rq)
+{
+	uint64_t ns = account_take(conn->owner, frame_bytes(rq) + head_bytes(rq) + (rq->write ? 0 : rq->payload));
+
+	if (ns)
+		connection_pause(conn, ns);
 }
 
 /* Pins one item's extent and says in *@place where its bytes are. */
@@ -146,7 +168,7 @@ static size_t iov_bytes(const struct iovec *iov, unsigned int count)
 /* In a turn. */
 static bool send_answer(struct connection *conn, struct request *rq, unsigned int places)
 {
-	size_t head = sizeof(rq->answer.hdr) + rq->items * sizeof(struct r2net_result);
+	size_t head = head_bytes(rq);
 	size_t payload = iov_bytes(&rq->iov[1], places);
 
 	rq->answer.hdr = (struct r2net_hdr){
@@ -162,7 +184,7 @@ static bool send_answer(struct connection *conn, struct request *rq, unsigned in
 }
 
 /* Before the answer goes out, so that whoever has it sees it counted. */
-static void count_served(const struct request *rq)
+static void count_served(const struct connection *conn, const struct request *rq)
 {
 	unsigned int i, items = 0;
 	uint64_t bytes = 0;
@@ -180,6 +202,7 @@ static void count_served(const struct request *rq)
 		count_add(read_items, items);
 		count_add(read_bytes, bytes);
 	}
+	account_served(conn->owner, frame_bytes(rq), head_bytes(rq) + (rq->write ? 0 : bytes));
 }
 
 static bool serve_write(struct connection *conn, struct request *rq)
@@ -191,7 +214,7 @@ static bool serve_write(struct connection *conn, struct request *rq)
 	whole = transfer_receive(conn, &rq->iov[1], places);
 	unpin_items(conn, rq);
 	if (whole) {
-		count_served(rq);
+		count_served(conn, rq);
 		sent = send_answer(conn, rq, 0);
 	}
 	gate_leave(conn->owner);
@@ -205,7 +228,7 @@ static bool serve_read(struct connection *conn, struct request *rq)
 	unsigned int places = pin_items(conn, rq);
 	bool whole;
 
-	count_served(rq);
+	count_served(conn, rq);
 	gate_enter(conn->owner);
 	whole = send_answer(conn, rq, places);
 	gate_leave(conn->owner);
@@ -222,6 +245,9 @@ void data_serve(struct connection *conn)
 			connection_malformed(conn, "an item's length is not valid");
 			break;
 		}
+		wait_for_bandwidth(conn, &rq);
+		if (atomic_load(&conn->shut))
+			break;
 		if (!(rq.write ? serve_write(conn, &rq) : serve_read(conn, &rq)))
 			break;
 	}

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/lender/account.h"
 #include "daemon/lender/door.h"
 #include "daemon/lender/extent.h"
 #include "daemon/lender/lease.h"
@@ -66,6 +67,10 @@ static bool request_valid(const struct lender_request *rq)
 		return owner && count;
 	case LENDER_LIST:
 		return rq->cursor < EXTENT_IDS;
+	case LENDER_BANDWIDTH:
+		return rq->owner < R2NET_MAX_NODES && (!rq->limit || rq->limit >= LENDER_MIN_BANDWIDTH);
+	case LENDER_OWNERS:
+		return rq->cursor < R2NET_MAX_NODES;
 	default:
 		return false;
 	}
@@ -121,6 +126,15 @@ static void run(struct lender_request *rq, struct lender_reply *reply)
 	case LENDER_LIST:
 		reply->cursor = rq->cursor;
 		reply->count = extent_list(&reply->cursor, reply->leases, LENDER_MAX_LEASES);
+		owner = false;
+		break;
+	case LENDER_BANDWIDTH:
+		account_bandwidth(rq->owner, rq->limit);
+		owner = false;
+		break;
+	case LENDER_OWNERS:
+		reply->cursor = rq->cursor;
+		reply->count = account_list(&reply->cursor, reply->owners, LENDER_MAX_OWNERS);
 		owner = false;
 		break;
 	default:

@@ -30,6 +30,7 @@ STAILQ_HEAD(waiters, waiter);
 struct owner {
 	unsigned int turns;
 	unsigned int waiting;
+	uint64_t waits;
 	struct waiters waiters;
 	uint64_t left; /* @ended when its last turn did, while it is resting */
 	bool resting; /* active, but has no turn */
@@ -79,6 +80,7 @@ bool gate_enter(uint32_t owner)
 	wait = own->turns >= most();
 	if (wait) {
 		sem_init(&self.taken, 0, 0);
+		own->waits++;
 		if (!own->waiting++) {
 			STAILQ_INIT(&own->waiters);
 			TAILQ_INSERT_TAIL(&crowd, own, link);
@@ -163,10 +165,11 @@ void gate_leave(uint32_t owner)
 
 struct gate_look gate_look(uint32_t owner)
 {
+	const struct owner *own = &owners[owner];
 	struct gate_look look;
 
 	pthread_mutex_lock(&lock);
-	look = (struct gate_look){ .turns = owners[owner].turns, .waiting = owners[owner].waiting };
+	look = (struct gate_look){ .turns = own->turns, .waiting = own->waiting, .waits = own->waits };
 	pthread_mutex_unlock(&lock);
 	return look;
 }

@@ -41,6 +41,7 @@ void gate_leave(uint32_t owner);
 struct gate_look {
 	unsigned int turns;
 	unsigned int waiting; /* threads */
+	uint64_t waits; /* ever, for a turn */
 };
 
 struct gate_look gate_look(uint32_t owner);

@@ -9,6 +9,7 @@
  *   owner.lock (owner.c)          one owner's token, connections and numbers
  *   the table's lock (extent.c)   ids, limit, changes of leases
  *   the gate's lock (gate.c)      turns; innermost
+ *   the accounts' lock (account.c) bandwidth; innermost
  *   log_limit.lock (daemon/log.h)
  */
 #include <errno.h>

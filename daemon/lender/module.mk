@@ -11,7 +11,7 @@ PROGRAMS += $(B)/ramster-lender
 $(B)/ramster-lender: $(lender_objects)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsystemd -lnettle -lseccomp -pthread
 
-lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth filter pending gate share)
+lender_tests := $(addprefix $(B)/tests/unit/test_lender_,extent table keep wire hostile door auth filter pending gate share bucket bandwidth)
 UNIT_TESTS += $(lender_tests)
 $(B)/tests/unit/test_lender_extent: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
 $(B)/tests/unit/test_lender_table: $(addprefix $(B)/daemon/,lender/extent.o lender/lent.o lender/table.o log.o)
@@ -19,10 +19,11 @@ $(B)/tests/unit/test_lender_filter: $(B)/daemon/lender/filter.o
 $(B)/tests/unit/test_lender_filter: LDLIBS := -lseccomp
 $(B)/tests/unit/test_lender_pending: $(B)/daemon/lender/pending.o
 $(B)/tests/unit/test_lender_gate: $(addprefix $(B)/daemon/lender/,gate.o transfer.o)
+$(B)/tests/unit/test_lender_bucket: $(B)/daemon/lender/bucket.o
 # The others run the lender as a process, found in the build directory above them.
-$(filter-out %_extent %_table %_filter %_pending %_gate,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
+$(filter-out %_extent %_table %_filter %_pending %_gate %_bucket,$(lender_tests)): $(B)/tests/unit/lender_fixture.o $(B)/tests/unit/wire_client.o $(B)/daemon/proof.o \
 	| $(B)/ramster-lender
-$(B)/tests/unit/test_lender_share: $(B)/tests/unit/greedy.o
+$(addprefix $(B)/tests/unit/test_lender_,share bandwidth): $(B)/tests/unit/greedy.o
 $(B)/tests/unit/test_lender_keep: $(addprefix $(B)/,tests/programs/fds.o daemon/lender/table.o)
 $(lender_tests): %: %.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lnettle -pthread

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "daemon/lender/account.h"
 #include "daemon/lender/owner.h"
 #include "daemon/lender/self.h"
 #include "daemon/lender/table.h"
@@ -150,6 +151,8 @@ enum r2net_status owner_join(struct connection *conn, const struct proof_said *s
 		proof_of_lender(own->token, said, welcome, welcome->proof);
 	}
 	pthread_mutex_unlock(&own->lock);
+	if (status == R2NET_EAGAIN || status == R2NET_EINVAL)
+		account_refused(conn->owner);
 	return status;
 }
 
@@ -198,6 +201,17 @@ bool owner_has(struct connection *conn, uint32_t number)
 	has = find(own, conn->instance, number);
 	pthread_mutex_unlock(&own->lock);
 	return has;
+}
+
+unsigned int owner_connections(uint32_t owner)
+{
+	struct owner *own = &owners[owner];
+	unsigned int count;
+
+	pthread_mutex_lock(&own->lock);
+	count = own->count;
+	pthread_mutex_unlock(&own->lock);
+	return count;
 }
 
 void owner_shut_pinning(uint32_t owner, uint32_t extent)

@@ -68,6 +68,9 @@ enum r2net_status owner_fence(struct connection *conn, uint32_t number);
  */
 bool owner_has(struct connection *conn, uint32_t number);
 
+/* How many connections it has, in both roles. */
+unsigned int owner_connections(uint32_t owner);
+
 /**
  * owner_shut_pinning - shut the connections that hold pins on an extent
  * @owner: node number of the lease

@@ -300,7 +300,7 @@ static void bad_packets_change_nothing(void **state)
 		assert_int_equal(reply.status.lent, 0);                                                                \
 	} while (0)
 	SPOILED(bad.command = 0);
-	SPOILED(bad.command = LENDER_LIST + 1);
+	SPOILED(bad.command = LENDER_OWNERS + 1);
 	SPOILED(bad.owner = R2NET_MAX_NODES);
 	SPOILED(bad.instance = 0);
 	SPOILED(bad.count = 0);
