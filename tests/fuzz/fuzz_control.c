@@ -501,13 +501,12 @@ static void step(struct input *in)
 static void check_invariants(void)
 {
 	unsigned int open[NODES] = { 0 };
-	struct peer *peer;
 
 	for (unsigned int i = 0; i < questions_len; i++)
 		if (questions[i].request.command != LENDER_EXPEL && questions[i].request.owner < NODES)
 			open[questions[i].request.owner]++;
-	for_each_peer(&d, peer)
-	{
+	for (unsigned int node = 0; node < NODES; node += 2) {
+		const struct peer *peer = d.peers[node];
 		const struct borrow *b = &peer->borrow;
 
 		/* The walk through all leases has no owner, and counts here as node 0's. */
@@ -522,7 +521,8 @@ static void set_up(void)
 {
 	char error[CONF_ERROR_LEN];
 
-	check(!conf_parse("fuzz", file, strlen(file), &conf, error));
+	if (!conf.nodes_len)
+		check(!conf_parse("fuzz", file, strlen(file), &conf, error));
 	log_set_level(-1);
 	module_peer = (struct kernel_peer){ 0 };
 	lender.instance = LENDER;
@@ -540,11 +540,10 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
-		if (d.peers[i]) {
-			peer_free(d.peers[i]);
-			d.peers[i] = NULL;
-		}
+	for (unsigned int node = 0; node < NODES; node += 2) {
+		peer_free(d.peers[node]);
+		d.peers[node] = NULL;
+	}
 	if (greeting)
 		greeting_ended(NULL, "", CONTROL_LOST);
 	/* As a side door that is closed answers, also to what is asked by that. */

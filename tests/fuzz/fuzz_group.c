@@ -10,7 +10,7 @@
 
 #define SELF 1
 #define NODES 3
-#define MESSAGES 32
+#define MESSAGES 16
 #define NOW 100000
 
 #define NODE(number)                                                                                                   \
@@ -20,16 +20,21 @@ static const char file[] = "cluster:\nname = demo\n" NODE("0") NODE("1") NODE("2
 
 static struct conf conf;
 static struct group group;
+static unsigned int in_corosync, in_group; /* of gather_group()'s, by bit */
 
-/* Some of these are in corosync's membership and its group; the last two are no node's. */
-static void gather_group(struct input *in)
+/* Some of these are in corosync's membership and its group, until others are; the last two are no node's. */
+static void gather_group(unsigned int corosync, unsigned int in_the_group)
 {
 	static const uint32_t all[] = { 0, SELF, 2, 9, 300 };
-	unsigned int in_corosync = take_u8(in), in_group = take_u8(in), i, nodes_len = 0, members_len = 0;
+	unsigned int i, nodes_len = 0, members_len = 0;
 	struct group_process members[6];
 	uint32_t nodes[5], left[R2NET_MAX_NODES];
 	char text[GROUP_TEXT_LEN];
 
+	if (corosync == in_corosync && in_the_group == in_group)
+		return;
+	in_corosync = corosync;
+	in_group = in_the_group;
 	for (i = 0; i < 5; i++) {
 		if (!(in_corosync & 1 << i))
 			nodes[nodes_len++] = all[i];
@@ -50,10 +55,12 @@ static void hear_group(struct input *in)
 	uint8_t own[GROUP_MESSAGE_MAX];
 	const struct group_node *node;
 	char text[GROUP_TEXT_LEN];
+	unsigned int who;
 	size_t len;
 	const uint8_t *bytes = take(in, take_u16(in) % (GROUP_MESSAGE_MAX + 2), &len);
 
-	gather_group(in);
+	who = take_u16(in) & 0x3f1f;
+	gather_group(who & 0xff, who >> 8);
 	if (!len) { /* as this daemon would say it there */
 		struct offer offer = { .lender_instance = 1, .owner_instance = 2, .data_port = 3 };
 
@@ -82,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	if (!conf.nodes_len)
 		check(!conf_parse("fuzz", file, strlen(file), &conf, error));
 	group_reset(&group);
+	in_corosync = in_group = ~0U;
 	for (unsigned int i = 0; in.len && i < MESSAGES; i++)
 		hear_group(&in);
 	return 0;

@@ -5,14 +5,13 @@
  * Input: one byte of flags; bytes that are XORed onto a good HELLO and PROOF (zeroes leave them good); then what the
  * owner sends. The nonce of CHALLENGE is always the same, so that the PROOF can be there before it.
  * With FLAG_REPAIR that is first made into frames that are mostly valid, so that the fuzzer gets past the header's
- * checks. Whatever was sent, no pin may be left, and nothing beside the owner's own extents may have been touched. What
- * lies there is mapped, lest the kernel stop at it and nobody notice; poisoned for AddressSanitizer, which looks at what
- * the sockets filled or sent; and must keep its bytes, should they have been filled in another way.
+ * checks. Who has not proven to have the token is not served. Whatever was sent, no pin may be left, and nothing beside the
+ * owner's own extents may have been touched. What lies there is poisoned for AddressSanitizer, which looks at what the
+ * socket fills or sends; and must keep its bytes, should they have been filled in another way.
  */
 #include <errno.h>
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/lender/control.h"
@@ -26,9 +25,12 @@
 #include "daemon/log.h"
 #include "daemon/proof.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/memsocket.h"
 
 #define FLAG_CONTROL 1
 #define FLAG_REPAIR 2
+#define FLAG_FULL 4 /* the owner stops reading */
+#define FLAG_PIECES 8 /* little comes at once */
 
 #define OWNER 1
 #define OTHER_OWNER 2
@@ -37,7 +39,8 @@
 #define GUARD 8192 /* bytes before and after an extent: as far as an item near its end could run over that */
 #define CANARY 0x5a
 #define MAX_INPUT (1U << 16)
-#define SOCKET_BUFFER (16 << 20)
+#define ROOM 20000 /* bytes that an owner reads before it stops */
+#define PIECE 10
 
 struct opening {
 	struct r2net_hdr hdr;
@@ -208,31 +211,66 @@ static size_t make_opening(struct opening *o, const uint8_t *input, size_t size,
 	return size < sizeof(*o) ? size : sizeof(*o);
 }
 
-/* A pair that takes a whole input, and most answers, without a second thread. The lender's end never waits. */
-static void make_pair(int fds[2])
-{
-	int bytes = SOCKET_BUFFER, i;
+/* What the lender receives, and the end then. */
+static uint8_t stream[sizeof(struct opening) + MAX_INPUT];
+static size_t stream_at, stream_len, sent;
+static uint8_t flags;
 
-	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds));
-	for (i = 0; i < 2; i++)
-		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+static ssize_t stream_recv(struct memsocket *sock, void *bytes, size_t len, int how)
+{
+	if (len > stream_len - stream_at)
+		len = stream_len - stream_at;
+	if (flags & FLAG_PIECES && !(how & MSG_WAITALL) && len > PIECE)
+		len = PIECE;
+	memcpy(bytes, stream + stream_at, len);
+	stream_at += len;
+	return len;
+}
+
+static bool may_touch(const void *bytes, size_t len)
+{
+#if __has_feature(address_sanitizer)
+	return !__asan_region_is_poisoned((void *)bytes, len);
+#else
+	return true;
+#endif
+}
+
+static ssize_t stream_send(struct memsocket *sock, const void *bytes, size_t len)
+{
+	check(may_touch(bytes, len));
+	sent += len;
+	if (!(flags & FLAG_FULL) || sent <= ROOM)
+		return len;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Whether the lender may take who sends this. */
+static bool proves(const struct opening *o)
+{
+	struct proof_said said = { .hello = o->hello };
+	uint8_t right[R2NET_PROOF_LEN];
+
+	nonce_make(said.challenge.nonce);
+	proof_of_owner(token, &said, right);
+	return !memcmp(o->proof.proof, right, sizeof(right)) && le32_to_cpu(o->hello.owner) == OWNER &&
+	       le64_to_cpu(o->hello.owner_instance) == instance;
 }
 
 /* As a connection's thread does it. */
-static void serve(struct connection *conn)
+static void serve(struct connection *conn, const struct opening *opening)
 {
 	/* An instance admitted anew starts its numbers anew. */
 	owner_admit(OWNER, instance + 1, token);
 	owner_admit(OWNER, instance, token);
 	if (!hello_exchange(conn))
 		return;
-	errno = 0;
+	check(proves(opening));
 	if (conn->role == R2NET_ROLE_DATA)
 		data_serve(conn);
 	else
 		control_serve(conn);
-	check(errno != EFAULT); /* what is asked for far away is not mapped */
 	owner_leave(conn);
 }
 
@@ -263,33 +301,33 @@ static void check_invariants(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
+	struct memsocket sock = { .recv = stream_recv, .send = stream_send };
 	struct connection conn = { .peer = "fuzzer", .wake = -1 };
-	static uint8_t frames[MAX_INPUT];
+	uint8_t *frames = stream + sizeof(struct opening);
 	struct opening opening;
 	bool control;
-	int fds[2];
 	size_t used;
 
 	if (!leases[0].extent)
 		start();
 	if (size < 1 || size > MAX_INPUT)
 		return 0;
-	control = input[0] & FLAG_CONTROL;
+	flags = input[0];
+	control = flags & FLAG_CONTROL;
 	used = 1 + make_opening(&opening, input + 1, size - 1, control ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
+	memcpy(stream, &opening, sizeof(opening));
 	memcpy(frames, input + used, size - used);
-	if (input[0] & FLAG_REPAIR)
+	if (flags & FLAG_REPAIR)
 		repair(frames, size - used, control);
 
-	make_pair(fds);
-	check(write(fds[1], &opening, sizeof(opening)) == sizeof(opening));
-	check(size == used || write(fds[1], frames, size - used) > 0);
-	shutdown(fds[1], SHUT_WR);
-	conn.fd = fds[0];
-	serve(&conn);
+	stream_at = sent = 0;
+	stream_len = sizeof(opening) + size - used;
+	conn.fd = memsocket_open(&sock);
+	serve(&conn, &opening);
 	if (conn.wake >= 0)
 		close(conn.wake);
-	close(fds[0]);
-	close(fds[1]);
+	close(conn.fd);
+	check(!memsocket_count());
 	check_invariants();
 	return 0;
 }

@@ -17,6 +17,7 @@ static struct timer {
 	uv_timer_cb call; /* NULL: stopped */
 	uint64_t at_ms, every_ms;
 } timers[HANDLES];
+static struct timer *timers_end = timers; /* of those that were ever taken */
 
 static struct closing {
 	uv_handle_t *handle;
@@ -52,7 +53,11 @@ const char *uv_strerror(int err)
 
 int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle)
 {
-	*timer_of(NULL) = (struct timer){ .handle = handle };
+	struct timer *timer = timer_of(NULL);
+
+	*timer = (struct timer){ .handle = handle };
+	if (timer >= timers_end)
+		timers_end = timer + 1;
 	return 0;
 }
 
@@ -124,7 +129,7 @@ void loop_let_pass(uint64_t ms)
 	/* A second at a time, as who watches the clock expects it. */
 	while (now_ms < end_ms) {
 		now_ms += end_ms - now_ms < 1000 ? end_ms - now_ms : 1000;
-		for (struct timer *timer = timers; timer < timers + HANDLES; timer++) {
+		for (struct timer *timer = timers; timer < timers_end; timer++) {
 			uv_timer_cb call = timer->call;
 
 			if (!call || timer->at_ms > now_ms)

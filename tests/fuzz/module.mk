@@ -12,16 +12,21 @@ FUZZ_SECONDS ?= 10
 RUNS ?=
 TARGET ?=
 
-fuzz_names := lender conf answer conn hello control group netlink
+comma := ,
+fuzz_names := lender conf answer conn hello door control group netlink
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
-$(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o %/lent.o,$(lender_objects))
-$(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle -lseccomp
+memsocket_calls := recv recvmsg send sendmsg setsockopt getsockopt shutdown close poll eventfd eventfd_read eventfd_write
+memsocket_wrap := $(addprefix -Wl$(comma)--wrap=,$(memsocket_calls))
+$(B)/tests/fuzz/fuzz_lender: $(filter-out %/main.o %/nonce.o %/lent.o,$(lender_objects)) $(B)/tests/fuzz/memsocket.o
+$(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
 $(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
 
-$(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o daemon/auth.o daemon/authkey.o) \
-	$(filter-out %/main.o %/door.o,$(lender_objects))
-$(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle -lseccomp
+$(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/memsocket.o daemon/auth.o daemon/authkey.o) \
+	$(filter-out %/main.o %/nonce.o,$(lender_objects))
+$(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
+$(B)/tests/fuzz/fuzz_door: $(B)/tests/fuzz/memsocket.o $(filter-out %/main.o %/door.o %/lent.o,$(lender_objects))
+$(B)/tests/fuzz/fuzz_door: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
 $(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
 	offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
@@ -40,14 +45,19 @@ fuzz_conn := $(addprefix $(B)/,fuzz-module/conn.o tests/fuzz/stream.o tests/fuzz
 fuzz_shim_users := $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/fuzz/,fuzz_answer.o fuzz_conn.o)
 $(fuzz_shim_users): CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
 $(fuzz_shim_users): WARN += $(SHIM_WARN)
-$(B)/tests/fuzz/fuzz_answer: $(fuzz_module) $(B)/shim/shim.a
-$(B)/tests/fuzz/fuzz_answer: LDLIBS = $(SHIM_LIBS)
+$(B)/tests/fuzz/fuzz_answer: $(fuzz_module) $(B)/tests/fuzz/lzo.o $(B)/shim/shim.a
+$(B)/tests/fuzz/fuzz_answer: LDLIBS = $(SHIM_LIBS) -Wl,--wrap=lzo1x_1_compress
 $(B)/tests/fuzz/fuzz_conn: $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/unit/shim/,shim.o slab.o reserve.o)
 
-$(fuzzers): %: %.o
+# Comparisons are told to libFuzzer, which looks for their operands in the input: only those of what parses it are of use.
+fuzz_untraced := $(shim_module) $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,stream fuzz_lender fuzz_conf fuzz_conn fuzz_control fuzz_group))
+$(fuzz_untraced): CPPFLAGS += $(UNTRACED)
+
+$(fuzzers): %: %.o $(B)/tests/fuzz/options.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -pthread
 
-FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined \
+	-fsanitize-coverage-ignorelist=tests/fuzz/unwatched
 COVERAGE_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
 
 .PHONY: fuzzers fuzz fuzz-merge fuzz-coverage
@@ -55,7 +65,7 @@ fuzzers: $(fuzzers)
 
 fuzz fuzz-merge:
 	@tests/setup/install build fuzz
-	+@$(MAKE_ALL) B=$(B)/fuzz CC=clang CFLAGS="$(FUZZ_CFLAGS)" fuzzers
+	+@$(MAKE_ALL) B=$(B)/fuzz CC=clang CFLAGS="$(FUZZ_CFLAGS)" UNTRACED=-fno-sanitize-coverage=trace-cmp fuzzers
 	@SECONDS_EACH=$(FUZZ_SECONDS) RUNS=$(RUNS) tests/fuzz/run $(@:fuzz%=%) $(B)/fuzz $(or $(TARGET),$(fuzz_names))
 
 fuzz-coverage:
