@@ -77,7 +77,7 @@ enum auth_verdict auth_check(const struct auth *auth, const uint8_t *identity, s
 	text[len] = 0;
 	if (sscanf(text, PREFIX " %63[^ ] %3u %3u %8[0-9a-f]", cluster, from, &to, id) == 4)
 		format(cluster, *from, to, id, canonical);
-	if (strcmp(text, canonical)) {
+	if (!*canonical || strcmp(text, canonical)) {
 		snprintf(reason, AUTH_REASON_LEN, "its identity is none of RAMster's, or of another version");
 		return AUTH_MALFORMED;
 	}
