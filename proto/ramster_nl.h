@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ramster_nl.h - generic netlink between ramsterd and the module. All commands need CAP_SYS_ADMIN.
+ * ramster_nl.h - generic netlink between ramsterd and the module. All commands need CAP_NET_ADMIN.
  *
  * Numbers are in the machine's byte order. No command waits for a peer. Errors come as errno with an extack text.
  * Events are hints and may be lost when the reader is slow: whatever they say can also be read with a GET.

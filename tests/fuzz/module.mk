@@ -13,7 +13,7 @@ RUNS ?=
 TARGET ?=
 
 comma := ,
-fuzz_names := lender conf answer conn hello door control group netlink
+fuzz_names := lender conf answer conn hello door control group netlink command
 fuzzers := $(addprefix $(B)/tests/fuzz/fuzz_,$(fuzz_names))
 
 memsocket_calls := recv recvmsg send sendmsg setsockopt getsockopt shutdown close poll eventfd eventfd_read eventfd_write
@@ -42,15 +42,19 @@ $(B)/fuzz-module/%.o: kernel/ramster/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 fuzz_conn := $(addprefix $(B)/,fuzz-module/conn.o tests/fuzz/stream.o tests/fuzz/task.o tests/fuzz/socket.o)
-fuzz_shim_users := $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/fuzz/,fuzz_answer.o fuzz_conn.o)
+fuzz_command := $(addprefix $(B)/,fuzz-module/netlink.o fuzz-module/netlink_event.o fuzz-module/conn.o tests/fuzz/genl.o tests/fuzz/task.o)
+fuzz_shim_users := $(sort $(fuzz_module) $(fuzz_conn) $(fuzz_command) $(addprefix $(B)/tests/fuzz/fuzz_,answer.o conn.o command.o))
 $(fuzz_shim_users): CPPFLAGS += -Itests/fuzz/shim $(SHIM_CPPFLAGS)
 $(fuzz_shim_users): WARN += $(SHIM_WARN)
 $(B)/tests/fuzz/fuzz_answer: $(fuzz_module) $(B)/tests/fuzz/lzo.o $(B)/shim/shim.a
 $(B)/tests/fuzz/fuzz_answer: LDLIBS = $(SHIM_LIBS) -Wl,--wrap=lzo1x_1_compress
 $(B)/tests/fuzz/fuzz_conn: $(fuzz_module) $(fuzz_conn) $(addprefix $(B)/tests/unit/shim/,shim.o slab.o reserve.o)
+$(B)/tests/fuzz/fuzz_command: $(fuzz_module) $(fuzz_command) $(addprefix $(B)/shim/,lease.o extent.o extent_group.o slot.o) \
+	$(addprefix $(B)/tests/unit/shim/,shim.o slab.o reserve.o)
+$(B)/tests/fuzz/fuzz_command: LDLIBS := $(addprefix -Wl$(comma)--wrap=,r2net_conn_add lease_add lease_return r2net_peer_set)
 
 # Comparisons are told to libFuzzer, which looks for their operands in the input: only those of what parses it are of use.
-fuzz_untraced := $(shim_module) $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,stream fuzz_lender fuzz_conf fuzz_conn fuzz_control fuzz_group))
+fuzz_untraced := $(shim_module) $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,stream genl fuzz_command fuzz_lender fuzz_conf fuzz_conn fuzz_control fuzz_group))
 $(fuzz_untraced): CPPFLAGS += $(UNTRACED)
 
 $(fuzzers): %: %.o $(B)/tests/fuzz/options.o
