@@ -17,6 +17,7 @@
 #include "daemon/authkey.h"
 #include "daemon/conf.h"
 #include "daemon/conf_key.h"
+#include "proto/lender.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -240,6 +241,12 @@ static int check_whole(struct parser *p)
 		return fail(p, p->cluster_line,
 			    "quota is less than one extent (expected at least %" PRIu64 " bytes, or off)",
 			    conf->extent_size);
+	if (conf_below_bandwidth(conf))
+		return fail(
+			p, p->cluster_line,
+			"a bandwidth is too low for connections, window and slow_deadline (expected at least %" PRIu64
+			" bytes a second, or off)",
+			conf_least_bandwidth(conf));
 	if (conf->node_count && conf->node_count != conf->nodes_len)
 		return fail(p, p->cluster_line,
 			    "node_count = %" PRIu64 " but the file has %u nodes (expected node_count = %u)",
@@ -270,6 +277,7 @@ int conf_parse(const char *path, const char *text, size_t len, struct conf *conf
 		.slow_deadline_ms = 30000,
 		.hold_time_ms = 4ULL * 3600 * 1000,
 		.quota = CONF_NO_QUOTA,
+		.bandwidth = CONF_NO_BANDWIDTH,
 	};
 	if (!len)
 		return fail(&p, 0, "empty file (expected \"cluster:\" and \"node:\" stanzas)");
@@ -340,4 +348,29 @@ uint64_t conf_quota(const struct conf *conf, unsigned int number)
 	const struct conf_node *node = conf_node_by_number(conf, number);
 
 	return node && node->quota ? node->quota : conf->quota;
+}
+
+uint64_t conf_bandwidth(const struct conf *conf, unsigned int number)
+{
+	const struct conf_node *node = conf_node_by_number(conf, number);
+
+	return node && node->bandwidth ? node->bandwidth : conf->bandwidth;
+}
+
+uint64_t conf_least_bandwidth(const struct conf *conf)
+{
+	uint64_t asked = conf->connections * conf->window * (sizeof(struct r2net_hdr) + R2NET_MAX_LENGTH);
+	uint64_t least = (asked * 1000 + conf->slow_deadline_ms - 1) / conf->slow_deadline_ms;
+
+	return least > LENDER_MIN_BANDWIDTH ? least : LENDER_MIN_BANDWIDTH;
+}
+
+bool conf_below_bandwidth(const struct conf *conf)
+{
+	uint64_t least = conf_least_bandwidth(conf);
+	bool below = conf->bandwidth < least;
+
+	for (unsigned int i = 0; i < conf->nodes_len; i++)
+		below |= conf->nodes[i].bandwidth && conf->nodes[i].bandwidth < least;
+	return below;
 }

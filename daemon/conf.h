@@ -19,6 +19,7 @@
 #define CONF_FILE_MAX (1U << 20) /* bytes of the file */
 #define CONF_ERROR_LEN 512
 #define CONF_NO_QUOTA UINT64_MAX
+#define CONF_NO_BANDWIDTH UINT64_MAX
 #define CONF_WEIGHT_DEFAULT 10
 
 enum conf_lend {
@@ -38,6 +39,7 @@ struct conf_node {
 	uint64_t lend_bytes; /* CONF_LEND_SIZE */
 	uint64_t reserve; /* bytes that stay available here whatever is lent; 0: auto */
 	uint64_t quota; /* bytes that it may lease from each donor; 0: as the cluster's, CONF_NO_QUOTA */
+	uint64_t bandwidth; /* bytes a second with each donor; 0: as the cluster's, CONF_NO_BANDWIDTH */
 	uint64_t weight; /* as a donor: its share of the load beside the others'; 1 ... 100 */
 	uint64_t priority; /* as a donor: those of a higher one are filled first; 0 ... 9 */
 	char keep_on_restart[CONF_WORD_LEN]; /* "on", "off": what its lender lends outlives the lender's process */
@@ -56,6 +58,7 @@ struct conf {
 	uint64_t slow_deadline_ms;
 	uint64_t hold_time_ms; /* how long the leases of an absent owner are kept */
 	uint64_t quota; /* bytes that an owner may lease from each donor; CONF_NO_QUOTA */
+	uint64_t bandwidth; /* bytes a second that an owner may move to and from each donor; CONF_NO_BANDWIDTH */
 	/* Module parameters; "" or 0: not given, left as they are. */
 	char compressor[CONF_WORD_LEN];
 	char allocator[CONF_WORD_LEN];
@@ -103,5 +106,14 @@ bool conf_keeps(const struct conf_node *node);
 
 /* The bytes that the node of that number may lease from each donor, or CONF_NO_QUOTA. */
 uint64_t conf_quota(const struct conf *conf, unsigned int number);
+
+/* The bytes a second that the node of that number may move to and from each donor, or CONF_NO_BANDWIDTH. */
+uint64_t conf_bandwidth(const struct conf *conf, unsigned int number);
+
+/* The least of them with which all that an owner may have asked for is answered within slow_deadline. */
+uint64_t conf_least_bandwidth(const struct conf *conf);
+
+/* Whether any bandwidth is less than that: the cluster's, or a node's. */
+bool conf_below_bandwidth(const struct conf *conf);
 
 #endif

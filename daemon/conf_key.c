@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/conf_key.h"
+#include "proto/lender.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CONF_SIZE_MAX (1ULL << 50)
@@ -46,6 +47,9 @@ static const struct conf_key cluster_keys[] = {
 	  .expected = "a multiple of 1M from 1M to 1T" },
 	{ "quota", CONF_KIND_SIZE, CLUSTER(quota), R2NET_EXTENT_MIN, CONF_SIZE_MAX,
 	  .special = { { "off", CONF_NO_QUOTA } }, .expected = EXTENT_OR("or off"), .settable = CONF_SETTABLE },
+	{ "bandwidth", CONF_KIND_SIZE, CLUSTER(bandwidth), LENDER_MIN_BANDWIDTH, CONF_SIZE_MAX,
+	  .special = { { "off", CONF_NO_BANDWIDTH }, { "0", CONF_NO_BANDWIDTH } },
+	  .expected = "bytes a second from 8M, or off", .settable = CONF_SETTABLE },
 };
 
 static const struct conf_key node_keys[] = {
@@ -63,6 +67,9 @@ static const struct conf_key node_keys[] = {
 	{ "quota", CONF_KIND_SIZE, NODE(quota), R2NET_EXTENT_MIN, CONF_SIZE_MAX,
 	  .special = { { "off", CONF_NO_QUOTA }, { "default", 0 } }, .expected = EXTENT_OR("off, or default"),
 	  .settable = CONF_SETTABLE },
+	{ "bandwidth", CONF_KIND_SIZE, NODE(bandwidth), LENDER_MIN_BANDWIDTH, CONF_SIZE_MAX,
+	  .special = { { "off", CONF_NO_BANDWIDTH }, { "default", 0 }, { "0", CONF_NO_BANDWIDTH } },
+	  .expected = "bytes a second from 8M, off, or default", .settable = CONF_SETTABLE },
 	{ "weight", CONF_KIND_NUMBER, NODE(weight), 1, 100, .expected = "1 ... 100", .settable = CONF_SETTABLE },
 	{ "priority", CONF_KIND_NUMBER, NODE(priority), 0, 9, .expected = "0 ... 9", .settable = CONF_SETTABLE },
 };

@@ -42,7 +42,7 @@ struct conf_key {
 	size_t offset; /* in struct conf or struct conf_node */
 	uint64_t min, max; /* numbers, sizes in bytes, times in ms */
 	uint64_t multiple; /* sizes: of this many bytes; 0 = any */
-	struct conf_special special[2]; /* sizes */
+	struct conf_special special[3]; /* sizes; the first word of a value is the one that is shown */
 	const char *expected; /* CONF_KIND_CHOICE: the words, with ", " between them */
 	bool required;
 	enum conf_settable settable;

@@ -34,6 +34,7 @@
 #include "daemon/release.h"
 #include "daemon/reload.h"
 #include "daemon/reserve.h"
+#include "daemon/owners.h"
 #include "daemon/revoke.h"
 #include "daemon/tool.h"
 
@@ -135,6 +136,7 @@ static void on_tick(uv_timer_t *timer)
 	lent_group_tick(d);
 	lend_tick(d);
 	donor_tick(d->donor);
+	owners_tick(d->owners);
 	d->membership->tick(d);
 	peer_advertise_all(d);
 	lease_tick(d);
@@ -212,6 +214,7 @@ static void on_lender_opened(void *ctx)
 
 	lend_lender_came(d);
 	donor_lender_came(d->donor);
+	owners_lender_came(d->owners);
 	ramsterd_tick_soon(d);
 }
 
@@ -320,7 +323,8 @@ static int start(struct ramsterd *d, const struct options *options)
 	d->lent_group = lent_group_new();
 	d->donor = donor_new(d);
 	d->revoke = revoke_new(d);
-	if (!d->kernel || !d->door || !d->lend || !d->lent_group || !d->donor || !d->revoke ||
+	d->owners = owners_new(d);
+	if (!d->kernel || !d->door || !d->lend || !d->lent_group || !d->donor || !d->revoke || !d->owners ||
 	    d->membership->start(d)) {
 		log_err("out of memory");
 		return -ENOMEM;
@@ -360,6 +364,7 @@ static void stop(struct ramsterd *d)
 	kernel_view_clear(&d->view);
 	donor_free(d->donor);
 	revoke_free(d->revoke);
+	owners_free(d->owners);
 	lent_group_free(d->lent_group);
 	lend_free(d->lend);
 }

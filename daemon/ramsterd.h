@@ -25,6 +25,7 @@ struct lend;
 struct lent_group;
 struct listener;
 struct membership_ops;
+struct owners;
 struct peer;
 struct revoke;
 struct roll;
@@ -55,6 +56,7 @@ struct ramsterd {
 	struct lent_group *lent_group; /* by what the module knows it */
 	struct donor *donor; /* to whom */
 	struct revoke *revoke; /* who has to give back */
+	struct owners *owners; /* what they have had, and may have at a time */
 	struct listener *listener;
 	struct tool *tool;
 	struct repatriate repatriate;

@@ -12,7 +12,7 @@
 #include "daemon/set_reply.h"
 #include "daemon/settings.h"
 
-#define SETTINGS_MAX (3 + 3 * R2NET_MAX_NODES)
+#define SETTINGS_MAX (4 + 4 * R2NET_MAX_NODES)
 #define NOTES_MAX (1 + R2NET_MAX_NODES)
 
 struct set_reply {

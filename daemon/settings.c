@@ -13,7 +13,7 @@
 #include "daemon/conf_key.h"
 #include "daemon/settings.h"
 
-#define EXPECTED "expected lend, reserve, quota, NODE.quota, NODE.weight or NODE.priority"
+#define EXPECTED "expected lend, reserve, quota, bandwidth, NODE.quota, NODE.bandwidth, NODE.weight or NODE.priority"
 
 /* One assignment. */
 struct setting {
@@ -120,6 +120,12 @@ static int check(const struct conf *conf, char error[CONF_ERROR_LEN])
 
 	for (unsigned int i = 0; !key && i < conf->nodes_len; i++)
 		key = conf_below_extent(conf, &conf->nodes[i]);
+	if (!key && conf_below_bandwidth(conf))
+		return wrong(
+			error,
+			"a bandwidth is too low for connections, window and slow_deadline (expected at least %" PRIu64
+			" bytes a second, or off)",
+			conf_least_bandwidth(conf));
 	if (!key)
 		return 0;
 	return wrong(error, "%s is less than one extent (expected at least %" PRIu64 " bytes, or off)", key,

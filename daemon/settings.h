@@ -4,8 +4,8 @@
  * conf; reload.h puts it into force.
  *
  *   lend, reserve            of the local node
- *   quota                    the cluster's
- *   NODE.quota, NODE.weight, NODE.priority
+ *   quota, bandwidth         the cluster's
+ *   NODE.quota, NODE.bandwidth, NODE.weight, NODE.priority
  *
  * NODE.lend and NODE.reserve are understood for the local node.
  */

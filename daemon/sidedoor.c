@@ -118,9 +118,15 @@ static void take_status(struct sidedoor *door, const struct lender_status *statu
 
 static bool fits(const struct call *call, const struct lender_reply *reply)
 {
-	bool leases = call->request.command == LENDER_LEASE || call->request.command == LENDER_LIST;
-
-	return !leases || reply->count <= LENDER_MAX_LEASES;
+	switch (call->request.command) {
+	case LENDER_LEASE:
+	case LENDER_LIST:
+		return reply->count <= LENDER_MAX_LEASES;
+	case LENDER_OWNERS:
+		return reply->count <= LENDER_MAX_OWNERS;
+	default:
+		return true;
+	}
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)

@@ -11,6 +11,7 @@
 #include "daemon/donor.h"
 #include "daemon/lend.h"
 #include "daemon/membership.h"
+#include "daemon/owners.h"
 #include "daemon/peer.h"
 #include "daemon/revoke.h"
 #include "daemon/status.h"
@@ -23,6 +24,7 @@ struct status {
 	Ramster__LenderStatus lender;
 	Ramster__Counter counters[KERNEL_MAX_COUNTERS], *counter_pointers[KERNEL_MAX_COUNTERS];
 	Ramster__NodeStatus nodes[R2NET_MAX_NODES], *node_pointers[R2NET_MAX_NODES];
+	Ramster__OwnerStatus owners[R2NET_MAX_NODES]; /* by the order of nodes[] */
 	char *frontends[3];
 	char *keys[AUTHKEY_MAX];
 	char membership[PEER_REASON_LEN];
@@ -141,11 +143,28 @@ static void gather_membership(struct status *s, struct ramsterd *d)
 	s->message.membership_state = s->membership;
 }
 
+static void gather_owner(Ramster__NodeStatus *node, Ramster__OwnerStatus *m, const struct lender_owner *owner)
+{
+	if (!owner)
+		return;
+	ramster__owner_status__init(m);
+	node->owner = m;
+	m->connections = owner->connections;
+	m->bandwidth = owner->bandwidth;
+	m->in_bytes = owner->in_bytes;
+	m->out_bytes = owner->out_bytes;
+	m->frames = owner->frames;
+	m->waits = owner->waits;
+	m->throttled_ms = owner->throttled_ms;
+	m->refused = owner->refused;
+}
+
 static void gather_node(struct status *s, struct ramsterd *d, const struct conf_node *node)
 {
 	Ramster__NodeStatus *m = &s->nodes[s->message.n_nodes];
 	const struct peer *peer = d->peers[node->number];
 	const struct offer own = lend_offer(d), *offer = peer ? &peer->offer : &own;
+	Ramster__OwnerStatus *owner = &s->owners[s->message.n_nodes];
 	char *reason = s->reasons[s->message.n_nodes];
 
 	ramster__node_status__init(m);
@@ -166,6 +185,7 @@ static void gather_node(struct status *s, struct ramsterd *d, const struct conf_
 		return;
 	m->held = donor_held(d->donor, node->number);
 	m->quota = conf_quota(d->conf, node->number) == CONF_NO_QUOTA ? 0 : conf_quota(d->conf, node->number);
+	gather_owner(m, owner, owners_look(d->owners, node->number));
 	m->control = (char *)peer_state_name(peer);
 	d->membership->reason(peer, reason);
 	m->reason = reason;

@@ -46,6 +46,15 @@ static void check_quota(uint64_t quota, uint64_t extent_size)
 	check(quota == CONF_NO_QUOTA || (quota >= extent_size && quota <= 1ULL << 50));
 }
 
+/* With it all that may be in flight is answered within slow_deadline. */
+static void check_bandwidth(uint64_t bandwidth)
+{
+	uint64_t flight = conf.connections * conf.window * 264216;
+
+	check(bandwidth == CONF_NO_BANDWIDTH || (bandwidth >= 8 << 20 && bandwidth <= 1ULL << 50));
+	check(flight / bandwidth <= conf.slow_deadline_ms / 1000);
+}
+
 static void check_node(const struct conf_node *node)
 {
 	check_name(node->name);
@@ -60,6 +69,8 @@ static void check_node(const struct conf_node *node)
 	check(!node->reserve || (node->reserve >= 1 << 20 && node->reserve <= 1ULL << 50));
 	if (node->quota)
 		check_quota(node->quota, conf.extent_size);
+	if (node->bandwidth)
+		check_bandwidth(node->bandwidth);
 	CHECK_RANGE(node->weight, 1, 100);
 	CHECK_RANGE(node->priority, 0, 9);
 	CHECK_WORD(node->keep_on_restart, "on", "off");
@@ -81,6 +92,7 @@ static void check_cluster(void)
 	CHECK_RANGE(conf.slow_deadline_ms, conf.deadline_ms, 600000);
 	CHECK_RANGE(conf.hold_time_ms, 1000, 720ULL * 3600 * 1000);
 	check_quota(conf.quota, conf.extent_size);
+	check_bandwidth(conf.bandwidth);
 	CHECK_WORD(conf.compressor, "", "lzo", "lzo-rle", "lz4", "zstd");
 	CHECK_WORD(conf.allocator, "", "zbud", "zsmalloc");
 	CHECK_RANGE(conf.local_max_percent, 0, 50);
@@ -167,7 +179,7 @@ static void assign(char *text, size_t len)
 		check(!memcmp(&conf, &before, sizeof(conf)));
 	}
 	settings_each(&conf, &before, conf.nodes[0].number, on_setting, &listed);
-	check(listed == 3 + 3 * conf.nodes_len);
+	check(listed == 4 + 4 * conf.nodes_len);
 }
 
 /* A file reads as its text does. It is slow: few inputs have the length for it. */

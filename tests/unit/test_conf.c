@@ -74,6 +74,28 @@ static void test_defaults(void **state)
 	assert_int_equal(conf.nodes[0].weight, 10);
 	assert_int_equal(conf.nodes[0].priority, 0);
 	assert_true(conf_quota(&conf, 1) == CONF_NO_QUOTA);
+	assert_true(conf_bandwidth(&conf, 1) == CONF_NO_BANDWIDTH);
+}
+
+static void test_bandwidths(void **state)
+{
+	assert_int_equal(parse("cluster:\n\tname = demo\n\tbandwidth = 100M\n" N1 "\tbandwidth = off\n" N2
+			       "\tbandwidth = 8M\n" NODE("n3", "3", "10.77.0.3", "7700") "\tbandwidth = default\n"),
+			 0);
+	assert_true(conf_bandwidth(&conf, 1) == CONF_NO_BANDWIDTH);
+	assert_int_equal(conf_bandwidth(&conf, 2), 8 << 20);
+	assert_int_equal(conf_bandwidth(&conf, 3), 100 << 20);
+	assert_int_equal(conf_bandwidth(&conf, 4), 100 << 20); /* a node that is not in the file */
+	assert_int_equal(parse(CLUSTER "\tbandwidth = 0\n" N1 "\tbandwidth = 0\n"), 0);
+	assert_true(conf.bandwidth == CONF_NO_BANDWIDTH && conf_bandwidth(&conf, 1) == CONF_NO_BANDWIDTH);
+
+	/* With more in flight, or less time for it, there has to be more. */
+	assert_int_equal(conf_least_bandwidth(&conf), 8 << 20);
+	bad(CLUSTER "\tbandwidth = 8M\n\tconnections = 15\n\twindow = 64\n" N1,
+	    "f:", "a bandwidth is too low for connections, window and slow_deadline (expected at least 8454912 bytes");
+	bad(CLUSTER "\tslow_deadline = 1s\n\tdeadline = 1s\n" N1 "\tbandwidth = 16M\n",
+	    "f:", "expected at least 16909824 bytes a second, or off");
+	assert_int_equal(parse(CLUSTER "\tslow_deadline = 1s\n\tdeadline = 1s\n" N1 "\tbandwidth = 17M\n"), 0);
 }
 
 static void test_all_keys(void **state)
@@ -234,6 +256,9 @@ static void test_values(void **state)
 		{ "\tquota = 2M\n", "quota is less than one extent" },
 		{ "\tquota = auto\n", "quota = \"auto\"" },
 		{ "\tquota = default\n", "quota = \"default\"" },
+		{ "\tbandwidth = 7M\n",
+		  "bandwidth = \"7M\" is not acceptable (expected bytes a second from 8M, or off)" },
+		{ "\tbandwidth = default\n", "bandwidth = \"default\"" },
 	};
 	char text[512];
 
@@ -339,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_keep_on_restart),
 		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_quotas),
+		cmocka_unit_test(test_bandwidths),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_long_line),

@@ -696,6 +696,44 @@ def test_quota_below_what_is_in_use(cluster):
     assert owner.lease(1)[1] == [6]
 
 
+def bandwidth_of(cluster, node):
+    """What node 1's lender has been told; None while it has nothing to say of that owner."""
+    owner = (cluster.node(1, node) or {}).get("owner")
+    return owner and owner["bandwidth"]
+
+
+def test_bandwidth(cluster):
+    owner = start_one(cluster, more="\tbandwidth = 32M\n")
+    owner.lease(1)
+    wait_for("the lender was told", lambda: bandwidth_of(cluster, 0) == 32 * MIB)
+    assert cluster.node(1, 1)["owner"] is None  # no owner of its own node
+    says = cluster.node(1, 0)["owner"]
+    assert says == {
+        "connections": 0,
+        "bandwidth": 32 * MIB,
+        "in_bytes": 0,
+        "out_bytes": 0,
+        "frames": 0,
+        "waits": 0,
+        "throttled_ms": 0,
+        "refused": 0,
+    }
+    assert re.search(r"\n +0 n0 +0 +0 +0 B +0 B +32.0 MiB/s +0.0 s +0\n", cluster.tool(1, "nodes").stdout)
+    assert cluster.tool(1, "set", "n0.bandwidth=64M").returncode == 0
+    wait_for("it is another one", lambda: bandwidth_of(cluster, 0) == 64 * MIB)
+    cluster.stop("l1")
+    cluster.start_lender(1)
+    wait_for("a new lender was told, too", lambda: bandwidth_of(cluster, 0) == 64 * MIB)
+    result = cluster.tool(1, "set", "bandwidth=1M")
+    assert result.returncode == 2 and "bytes a second from 8M, or off" in result.stderr
+    assert cluster.tool(1, "set", "n0.bandwidth=off").returncode == 0
+    wait_for("there is none any more", lambda: cluster.node(1, 0) and bandwidth_of(cluster, 0) is None)
+    # A new ramsterd finds what the lender has, and puts its file into force.
+    cluster.stop("d1")
+    cluster.start_daemon(1)
+    wait_for("that of the file", lambda: bandwidth_of(cluster, 0) == 32 * MIB)
+
+
 def settings(cluster, i):
     reply = json.loads(cluster.tool(i, "set", "--json").stdout)
     return {setting["name"]: (setting["value"], setting["file"]) for setting in reply["settings"]}
@@ -722,7 +760,7 @@ def test_set(two):
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["colour=red"], 'unknown setting "colour" (expected lend, reserve, quota, NODE.quota, NODE.weight or NODE.p'),
+        (["colour=red"], 'unknown setting "colour" (expected lend, reserve, quota, bandwidth, NODE.quota, NODE.ban'),
         (["lend=32M", "weight=20"], "weight of which node? (expected NODE.weight=VALUE)"),
         (["lend=32M", "lend=off"], "lend is set twice"),
         (["lend=lots"], 'lend = "lots" is not acceptable (expected auto, off, or a size such as 256M)'),

@@ -60,6 +60,9 @@ static void test_good(void **state)
 	assert_int_equal(conf_quota(&conf, 2), 8 << 20);
 	assert_int_equal(conf_quota(&conf, 1), 64 << 20);
 	assert_int_equal(conf.nodes[1].weight, 100);
+	assert_int_equal(set("bandwidth=64M", "n2.rack.bandwidth=off"), 0);
+	assert_int_equal(conf_bandwidth(&conf, 1), 64 << 20);
+	assert_true(conf_bandwidth(&conf, 2) == CONF_NO_BANDWIDTH);
 	assert_int_equal(set(" n2.rack.quota = default ", "n2.rack.priority=9"), 0);
 	assert_int_equal(conf_quota(&conf, 2), 64 << 20);
 	assert_int_equal(conf.nodes[1].priority, 9);
@@ -92,6 +95,8 @@ static void test_values(void **state)
 	bad("quota=2M", "quota is less than one extent");
 	bad("n1.quota=2M", "quota is less than one extent");
 	bad("quota=default", "quota = \"default\"");
+	bad("bandwidth=1M", "bandwidth = \"1M\"");
+	bad("bandwidth=default", "bandwidth = \"default\"");
 	bad("n2.rack.weight=0", "(expected 1 ... 100)");
 	bad("n2.rack.priority=-1", "(expected 0 ... 9)");
 	bad("reserve=99999999999999999999", "reserve = ");
@@ -128,9 +133,11 @@ static void test_list(void **state)
 	assert_int_equal(set("lend=1536K", NULL), -EINVAL);
 	assert_int_equal(set("lend=1025M", "n2.rack.weight=7"), 0);
 	settings_each(&conf, &before, 1, note, NULL);
-	assert_string_equal(listed, "lend=1025M not auto\nreserve=auto\nquota=off\n"
-				    "n1.quota=default\nn1.weight=10\nn1.priority=0\n"
-				    "n2.rack.quota=default\nn2.rack.weight=7 not 30\nn2.rack.priority=0\n");
+	assert_string_equal(
+		listed,
+		"lend=1025M not auto\nreserve=auto\nquota=off\nbandwidth=off\n"
+		"n1.quota=default\nn1.bandwidth=default\nn1.weight=10\nn1.priority=0\n"
+		"n2.rack.quota=default\nn2.rack.bandwidth=default\nn2.rack.weight=7 not 30\nn2.rack.priority=0\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

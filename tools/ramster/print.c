@@ -3,6 +3,7 @@
  * print - a status as text for people.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "tools/ramster/client.h"
@@ -165,6 +166,30 @@ static const char *state_name(const Ramster__NodeStatus *node)
 	return !strcmp(node->control, "up") && !node->member ? "no member" : node->control;
 }
 
+/* What other nodes have had of this one as its owners. */
+static void print_owners(FILE *out, const Ramster__Status *s)
+{
+	char in[PRINT_AMOUNT_LEN], sent[PRINT_AMOUNT_LEN], bandwidth[PRINT_AMOUNT_LEN + 2];
+	bool headline = false;
+
+	for (size_t i = 0; i < s->n_nodes; i++) {
+		const Ramster__OwnerStatus *o = s->nodes[i]->owner;
+
+		if (!o)
+			continue;
+		if (!headline)
+			fprintf(out, "\n%3s %-12s %5s %10s %10s %10s %12s %10s %10s\n", "NUM", "OWNER", "CONNS",
+				"REFUSED", "IN", "OUT", "BANDWIDTH", "THROTTLED", "HELD BACK");
+		headline = true;
+		print_bytes(bandwidth, o->bandwidth);
+		strcat(bandwidth, "/s");
+		fprintf(out, "%3u %-12s %5u %10" PRIu64 " %10s %10s %12s %8.1f s %10" PRIu64 "\n", s->nodes[i]->number,
+			s->nodes[i]->name, o->connections, o->refused, print_bytes(in, o->in_bytes),
+			print_bytes(sent, o->out_bytes), o->bandwidth ? bandwidth : "off", o->throttled_ms / 1000.0,
+			o->waits);
+	}
+}
+
 void print_nodes(FILE *out, const Ramster__Status *s)
 {
 	char free[PRINT_AMOUNT_LEN], lent[PRINT_AMOUNT_LEN], space[PRINT_AMOUNT_LEN];
@@ -194,6 +219,7 @@ void print_nodes(FILE *out, const Ramster__Status *s)
 	for (size_t i = 0; i < s->n_nodes; i++)
 		if (!s->nodes[i]->local && *s->nodes[i]->reason)
 			fprintf(out, "%s: %s\n", s->nodes[i]->name, s->nodes[i]->reason);
+	print_owners(out, s);
 }
 
 /* How much a counter has grown; 0 if the module was loaded anew, or is gone. */
