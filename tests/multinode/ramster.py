@@ -14,10 +14,13 @@ the daemons write is in the lab's logs, as nX.ramsterd.log and nX.ramster-lender
 events.
 """
 import concurrent.futures
+import functools
 import json
 import os
 import queue
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -67,6 +70,15 @@ def corosync_configuration(lab, nodeids=None):
     nodes = "".join(f"\tnode {{\n\t\tname: {node.name}\n\t\tnodeid: {(nodeids or {}).get(node.name, number)}\n"
                     f"\t\tring0_addr: {node.address}\n\t}}\n" for number, node in enumerate(lab, 1))
     return f"{head}nodelist {{\n{nodes}{rest[rest.index('}' + chr(10) + chr(10)):]}"
+
+
+@functools.cache
+def stripped(path):
+    """A program's bytes without what only debuggers read: what nodes are given goes over a serial line."""
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["strip", "-o", f"{directory}/stripped", path], check=True)
+        with open(f"{directory}/stripped", "rb") as file:
+            return file.read()
 
 
 def pagecheck(mib, *options):
@@ -193,10 +205,10 @@ class Cluster:
             if os.path.exists(path := os.path.join(self.modules, f"{name}.ko")):
                 node.put(path, f"/lib/ramster/{name}.ko")
         for name, directory in PROGRAMS.items():
-            node.put(os.path.join(BUILD, name), f"{directory}/{name}")
+            node.write(f"{directory}/{name}", stripped(os.path.join(BUILD, name)), 0o755)
         for entry in os.scandir(NODE_PROGRAMS):
             if entry.is_file() and "." not in entry.name:
-                node.put(entry.path, f"/usr/local/bin/{entry.name}")
+                node.write(f"/usr/local/bin/{entry.name}", stripped(entry.path), 0o755)
         node.write("/etc/ramster/cluster.conf", self.configs[node.name])
         node.write("/etc/ramster/authkey", AUTHKEY, 0o400)
         if self.corosync.get(node.name):

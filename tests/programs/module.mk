@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Programs that run in the lab's nodes: linked statically, as the nodes have few libraries; those of corosync they have.
+# Programs that run in the lab's nodes, which have the libraries of ramsterd and of corosync.
 
-NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badowner badpeer eater failnth fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
+NODE_PROGRAMS := $(addprefix $(B)/tests/programs/,badowner badpeer deaf eater failnth fdstore fulldisk hangup nltest pagecheck pagehold redischeck)
 PROGRAMS += $(NODE_PROGRAMS) $(B)/tests/programs/badmember
 
 $(B)/tests/programs/eater: $(B)/tests/programs/pages.o
@@ -17,7 +17,7 @@ $(B)/tests/programs/badowner: $(addprefix $(B)/,tests/unit/wire_client.o daemon/
 $(B)/tests/programs/badowner: LDLIBS := -lnettle
 
 $(NODE_PROGRAMS): %: %.o
-	$(CC) $(ALL_CFLAGS) -static -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
 $(B)/tests/programs/badmember: %: %.o
 	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) -lcpg -lcorosync_common
