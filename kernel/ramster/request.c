@@ -68,8 +68,8 @@ static struct r2net_conn *peer_conn(struct r2net_peer *peer, enum r2net_role rol
 	return best;
 }
 
-/* Puts a request where it will be sent from. Returns 0 or an error, as r2net_submit(). */
-static int request_route(struct r2net_peer *peer, struct r2net_request *req)
+/* Puts a request where it will be sent from. Returns 0 or an error, as r2net_submit(). Errors may be injected. */
+static noinline int request_route(struct r2net_peer *peer, struct r2net_request *req)
 {
 	bool control = req->type == R2NET_PING || req->type == R2NET_FENCE;
 	struct r2net_conn *conn = peer_conn(peer, control ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
@@ -86,6 +86,7 @@ static int request_route(struct r2net_peer *peer, struct r2net_request *req)
 	list_add_tail(&req->link, &peer->waiting);
 	return 0;
 }
+ALLOW_ERROR_INJECTION(request_route, ERRNO);
 
 int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 {
@@ -114,7 +115,6 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 	spin_unlock(&peer->lock);
 	return err;
 }
-ALLOW_ERROR_INJECTION(r2net_submit, ERRNO);
 
 static void collect_done(struct list_head *queue, struct list_head *done)
 {

@@ -21,7 +21,7 @@ pytestmark = [
 MANY = 1000  # seconds for all allocations of a command
 FUNCTIONS = "/sys/kernel/debug/fail_function"
 LOSE_NOTHING = {"seal_page": errno.EIO, "lease_add": errno.ENOMEM}  # pages stay where they are
-FAIL_LOADS = {"seal_open": errno.EBADMSG, "decompress_page": errno.EIO, "r2net_submit": errno.ETIMEDOUT}
+FAIL_LOADS = {"seal_open": errno.EBADMSG, "decompress_page": errno.EIO, "request_route": errno.ETIMEDOUT}
 NODE = "/sys/kernel/config/ramster/lab/node/n9"
 
 
