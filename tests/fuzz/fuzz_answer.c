@@ -3,9 +3,10 @@
  * fuzz_answer - libFuzzer target: what a hostile donor can answer the module: the real index, fetches, requests, deadlines
  * and connections, over wires whose other end is the input.
  *
- * Input: a sequence of steps. Pages are stored, sent, loaded and freed; connections come and end; time goes by. The donor
- * answers what it was asked in any order, twice or never, after the truth was altered, cut, exchanged with other pages or
- * with older ones; or sends what was never asked for.
+ * Input: flags, then a sequence of steps. Pages are stored, sent, loaded, brought home and freed; connections come and end;
+ * time goes by; memory runs out. A donor answers what it was asked in any order, twice or never, after the truth was altered,
+ * cut, exchanged with other pages or with older ones; or sends what was never asked for. There may be a second donor, which
+ * lends by itself or has copies of what the first has, so that it is asked as well when that is slow.
  *
  * A load ends once, and well only with the bytes that were stored last. In the end nothing is left of any page, request
  * or connection.
@@ -22,6 +23,7 @@
 
 #include "deadline.h"
 #include "extent.h"
+#include "fetch.h"
 #include "nodemanager.h"
 #include "node.h"
 #include "tests/fuzz/fuzz.h"
@@ -30,7 +32,10 @@
 #include "tmem.h"
 #include "zcache.h"
 
-#define EXTENTS 2
+#define FLAG_SECOND 1
+#define FLAG_COPIES 2
+#define DONORS 2
+#define EXTENTS 2 /* of a donor */
 #define WIRES 6 /* in the life of one input */
 #define ASKED 64 /* requests that the donor remembers, of a wire */
 #define PAGES 64
@@ -51,8 +56,12 @@ enum step {
 	STEP_DROP,
 	STEP_AWAY,
 	STEP_KEEP,
+	STEPS_OFTEN,
+	STEP_HOME = STEPS_OFTEN,
+	STEP_MEMORY,
 	STEPS_NR
 };
+#define STEP_SELDOM 0xf0 /* and more: one of those after STEPS_OFTEN */
 
 /* How an answer differs from an honest one. */
 #define ANSWER_OLD 1 /* bytes as they were before they were written last */
@@ -72,12 +81,24 @@ struct wire {
 	struct sock sk;
 	struct socket sock;
 	struct r2net_conn *conn; /* NULL: ended */
+	struct donor *donor;
 	bool broken; /* sending fails */
 	struct asked asked[ASKED];
 	unsigned int nr_asked;
 	u8 in[R2NET_MAX_LENGTH + sizeof(struct r2net_hdr)]; /* on its way to the module */
 	size_t len, at;
 };
+
+struct nodemanager_node {
+	u32 number;
+};
+
+static struct donor {
+	struct nodemanager_node node;
+	struct r2net_peer *peer;
+	u8 memory[EXTENTS][R2NET_EXTENT_MIN], before[EXTENTS][R2NET_EXTENT_MIN];
+} donors[DONORS] = { { .node = { 2 } }, { .node = { 3 } } };
+static unsigned int nr_donors;
 
 struct load {
 	struct tmem_load load;
@@ -88,13 +109,11 @@ struct load {
 
 static struct wire wires[WIRES];
 static unsigned int nr_wires;
-static u8 memory[EXTENTS][R2NET_EXTENT_MIN], before[EXTENTS][R2NET_EXTENT_MIN];
 static struct page pages[NR_PAGE_KINDS][SEEDS];
 static const struct page *stored[PAGES]; /* what a load has to bring; NULL: nothing is stored */
 static struct load loads[LOADS];
 static unsigned int nr_loads;
 static struct tmem_pool *pool;
-static struct r2net_peer *peer;
 
 /* ---- What surrounds the module's files ---- */
 
@@ -121,7 +140,7 @@ void netlink_event_conn_down(u32 node, u32 number)
 
 u32 nodemanager_number(const struct nodemanager_node *node)
 {
-	return 2;
+	return node->number;
 }
 
 void nodemanager_put(struct nodemanager_node *node)
@@ -174,11 +193,11 @@ int sock_sendmsg(struct socket *sock, struct msghdr *msg)
 		memcpy(asked.items, vec[1].iov_base, vec[1].iov_len);
 	for (i = 0; i < le16_to_cpu(asked.hdr.items); i++) {
 		u32 length = le32_to_cpu(asked.items[i].length);
-		u8 *there = item_bytes(memory, &asked.items[i]);
+		u8 *there = item_bytes(wire->donor->memory, &asked.items[i]);
 
 		if (asked.hdr.type != R2NET_WRITE)
 			continue;
-		memcpy(item_bytes(before, &asked.items[i]), there, length);
+		memcpy(item_bytes(wire->donor->before, &asked.items[i]), there, length);
 		memcpy(there, payload, length);
 		payload += length;
 	}
@@ -238,7 +257,7 @@ static void run(void)
 /* ---- Answers ---- */
 
 /* What an honest lender answers, but for @how. Returns the frame's length. */
-static size_t make_answer(struct input *in, const struct asked *asked, unsigned int how, u8 *frame)
+static size_t make_answer(struct input *in, struct donor *donor, const struct asked *asked, unsigned int how, u8 *frame)
 {
 	unsigned int items = max(1, le16_to_cpu(asked->hdr.items)), i;
 	struct r2net_result results[R2NET_MAX_ITEMS] = { 0 };
@@ -252,7 +271,7 @@ static size_t make_answer(struct input *in, const struct asked *asked, unsigned 
 			continue;
 		results[i].length = asked->items[i].length;
 		memcpy(payload,
-		       item_bytes(how & ANSWER_OLD ? before : memory,
+		       item_bytes(how & ANSWER_OLD ? donor->before : donor->memory,
 				  &asked->items[how & ANSWER_EXCHANGED ? (i + 1) % items : i]),
 		       le32_to_cpu(asked->items[how & ANSWER_EXCHANGED ? (i + 1) % items : i].length));
 		payload += le32_to_cpu(results[i].length);
@@ -274,7 +293,7 @@ static void answer(struct input *in, struct wire *wire)
 	if (!wire->nr_asked)
 		return;
 	n %= wire->nr_asked;
-	len = make_answer(in, &wire->asked[n], how, frame);
+	len = make_answer(in, wire->donor, &wire->asked[n], how, frame);
 	for (altered = how & ANSWER_ALTERED ? 1 + take_u8(in) % 8 : 0; altered; altered--) {
 		i = take_u16(in) % len;
 		frame[i] ^= take_u8(in);
@@ -302,8 +321,10 @@ static void raw(struct input *in, struct wire *wire)
 
 static void connect_wire(struct input *in)
 {
-	enum r2net_role role = take_u8(in) & 1 ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA;
+	unsigned int what = take_u8(in);
+	enum r2net_role role = what & 1 ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA;
 	u32 window = 1 + (31 ^ take_u8(in)) % R2NET_MAX_WINDOW;
+	struct donor *donor = &donors[what / 2 % nr_donors];
 	struct wire *wire = &wires[nr_wires];
 	struct r2net_conn *conn;
 	const char *text;
@@ -313,12 +334,13 @@ static void connect_wire(struct input *in)
 	wire->sk = (struct sock){ .sk_family = AF_INET, .sk_protocol = IPPROTO_TCP, .sk_state = TCP_ESTABLISHED };
 	wire->sock = (struct socket){ .type = SOCK_STREAM, .sk = &wire->sk };
 	wire->conn = NULL;
+	wire->donor = donor;
 	wire->broken = false;
 	wire->nr_asked = 0;
-	if (r2net_conn_add(peer, nr_wires + 1, role, window, nr_wires, &text))
+	if (r2net_conn_add(donor->peer, nr_wires + 1, role, window, nr_wires, &text))
 		return;
 	nr_wires++;
-	list_for_each_entry(conn, &peer->conns, link)
+	list_for_each_entry(conn, &donor->peer->conns, link)
 		if (conn->number == nr_wires)
 			wire->conn = conn;
 }
@@ -384,6 +406,22 @@ static void free_page_at(struct input *in)
 	stored[index] = NULL;
 }
 
+static void home(struct input *in)
+{
+	unsigned int from = take_u8(in), nr = 1 + from / PAGES * 8, i;
+	u32 indices[32];
+
+	for (i = 0; i < nr; i++)
+		indices[i] = (from + i) % PAGES;
+	fetch_home(pool, indices, nr, FETCH_HOME);
+	check(fetch_home_wait(FETCH_HOME, UINT_MAX, 0));
+}
+
+static struct r2net_peer *some_peer(struct input *in)
+{
+	return donors[nr_donors > 1 ? take_u8(in) % nr_donors : 0].peer;
+}
+
 static void drop_clean(void)
 {
 	struct zpage *zpage;
@@ -392,17 +430,33 @@ static void drop_clean(void)
 		tmem_drop_clean(zpage);
 }
 
+static void wire_step(struct input *in, enum step what)
+{
+	struct wire *wire = &wires[take_u8(in) % max(1U, nr_wires)];
+
+	if (!wire->conn)
+		return;
+	if (what == STEP_ANSWER)
+		answer(in, wire);
+	else if (what == STEP_RAW)
+		raw(in, wire);
+	else
+		wire->broken = true;
+}
+
 static void step(struct input *in)
 {
-	enum step what = take_u8(in) % STEPS_NR;
-	struct wire *wire;
+	unsigned int byte = take_u8(in);
+	enum step what = byte % STEPS_OFTEN;
 
+	if (byte >= STEP_SELDOM)
+		what = STEPS_OFTEN + byte % (STEPS_NR - STEPS_OFTEN);
 	switch (what) {
 	case STEP_STORE:
 		store(in);
 		break;
 	case STEP_SEND:
-		batch_send(peer, 1 + take_u8(in) % BATCH_MAX);
+		batch_send(1 + take_u8(in) % BATCH_MAX);
 		break;
 	case STEP_LOAD:
 		load(in);
@@ -420,22 +474,20 @@ static void step(struct input *in)
 		drop_clean();
 		break;
 	case STEP_AWAY:
-		deadline_away(peer);
+		deadline_away(some_peer(in));
 		break;
 	case STEP_KEEP:
-		lease_keep(peer, take_u8(in) % 3);
+		lease_keep(some_peer(in), take_u8(in) % 3);
 		lease_mark();
 		break;
+	case STEP_HOME:
+		home(in);
+		break;
+	case STEP_MEMORY:
+		shim_fail_allocation(1 + take_u8(in) % 16);
+		break;
 	default:
-		wire = &wires[take_u8(in) % max(1U, nr_wires)];
-		if (!wire->conn)
-			break;
-		if (what == STEP_ANSWER)
-			answer(in, wire);
-		else if (what == STEP_RAW)
-			raw(in, wire);
-		else
-			wire->broken = true;
+		wire_step(in, what);
 	}
 	run();
 }
@@ -451,32 +503,44 @@ static void start(void)
 			page_make(&pages[kind][seed], kind, seed);
 }
 
-static void set_up(const uint8_t *input)
+static void donor_up(struct donor *donor)
 {
 	static const struct ramster_nl_lease leases[EXTENTS] = { { 1, 1 }, { 2, 1 } };
+
+	r2net_peers_lock();
+	check(!r2net_peer_set(&donor->node, 7, 3000, 30000));
+	donor->peer = r2net_peer_find(donor->node.number, 7);
+	r2net_peers_unlock();
+	check(donor->peer);
+	connect_wire(&(struct input){ (const u8[]){ 2 * (donor - donors) }, 1 }); /* extents are of peers that are up */
+	check(!lease_add(donor->peer, R2NET_EXTENT_MIN, leases, EXTENTS));
+}
+
+static void set_up(unsigned int flags)
+{
+	unsigned int i;
 
 	nr_wires = 0;
 	nr_loads = 0;
 	memset(stored, 0, sizeof(stored));
 	check(!extent_init());
+	extent_set_copies(flags & FLAG_SECOND && flags & FLAG_COPIES ? 2 : 1);
 	pool = tmem_pool_new();
 	check(pool);
-	r2net_peers_lock();
-	check(!r2net_peer_set(NULL, 7, 3000, 30000));
-	peer = r2net_peer_find(2, 7);
-	r2net_peers_unlock();
-	check(peer);
-	connect_wire(&(struct input){ input, 0 }); /* extents are made of leases of peers that are up */
-	check(!lease_add(peer, R2NET_EXTENT_MIN, leases, EXTENTS));
+	nr_donors = flags & FLAG_SECOND ? 2 : 1;
+	for (i = 0; i < nr_donors; i++)
+		donor_up(&donors[i]);
 }
 
 static void tear_down(long allocated)
 {
 	unsigned int i;
 
+	shim_fail_allocation(0);
 	/* As main.c does it: no front end, no pool, no peer. Loads that wait end with their peer. */
 	r2net_peers_lock();
-	r2net_peer_dead(peer);
+	for (i = 0; i < nr_donors; i++)
+		r2net_peer_dead(donors[i].peer);
 	r2net_peers_unlock();
 	run();
 	for (i = 0; i < nr_loads; i++)
@@ -499,7 +563,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	if (!stored[0] && !pages[PAGE_TEXT][0].bytes[0])
 		start();
 	allocated = shim_allocated();
-	set_up(input);
+	set_up(take_u8(&in));
 	for (steps = 0; in.len && steps < STEPS; steps++)
 		step(&in);
 	tear_down(allocated);

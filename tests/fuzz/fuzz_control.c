@@ -21,9 +21,11 @@
 #include "daemon/revoke.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/loop.h"
+#include "tests/fuzz/message.h"
+#include "tests/fuzz/neighbour.h"
 
 #define SELF 1
-#define NODES 3
+#define NODES NEIGHBOUR_NODES
 #define LENDER 0x101 /* this node's; those of the others come from the input */
 #define MODULE 0x201
 #define QUESTIONS 1024 /* more than all peers together may have open */
@@ -44,6 +46,8 @@ enum step {
 	STEP_TIME,
 	STEP_MEMBER,
 	STEP_VIEW,
+	STEP_SAY,
+	STEP_MODULE,
 	STEPS_NR
 };
 
@@ -68,8 +72,10 @@ static unsigned int questions_len;
 static struct transport transports[NODES]; /* by the node at the other end */
 static struct control *greeting; /* accepted from node 0, which has said nothing yet */
 static struct lender_status lender = { .instance = LENDER, .port = 7701 };
-static struct kernel_peer module_peer; /* the one that the module has */
-static bool link_is_ready, token_wanted, borrowing;
+static bool borrowing, send_fails;
+static int proven; /* the node that a handshake has proven, or -1 */
+static const char *proven_key; /* the id of its key; NULL: there was no handshake */
+static struct auth our_auth = { .keys = { .keys = { { .id = "0123abcd" } }, .len = 1 } };
 
 /* ---- What carries connections ---- */
 
@@ -102,7 +108,7 @@ static int send_bytes(struct transport *transport, const void *bytes, size_t len
 	check(message && message->body_case != RAMSTER__MESSAGE__BODY__NOT_SET);
 	ramster__message__free_unpacked(message, NULL);
 	frame_free(&reader);
-	return 0;
+	return send_fails ? UV_EPIPE : 0;
 }
 
 static void remote(struct transport *transport, struct in_addr *address)
@@ -117,12 +123,12 @@ static int socket_of(struct transport *transport)
 
 static int node_of(struct transport *transport)
 {
-	return -1;
+	return proven;
 }
 
 static const char *key(struct transport *transport)
 {
-	return NULL;
+	return proven_key;
 }
 
 static void close_transport(struct transport *transport)
@@ -189,104 +195,6 @@ uint64_t lend_to_revoke(const struct ramsterd *daemon)
 	return borrowing ? R2NET_EXTENT_MIN : 0;
 }
 
-int link_admit(struct peer *peer, const uint8_t *token, uint64_t lender_instance, uint16_t port)
-{
-	check(lender_instance && port && token);
-	peer->link.lender_instance = lender_instance;
-	return 0;
-}
-
-void link_moved(struct peer *peer, uint64_t lender_instance, uint16_t port)
-{
-}
-
-bool link_ready(const struct peer *peer, uint64_t lender_instance)
-{
-	return link_is_ready;
-}
-
-void link_reset(struct peer *peer)
-{
-	peer->link = (struct link){ 0 };
-}
-
-bool link_tick(struct peer *peer, bool wanted)
-{
-	return token_wanted;
-}
-
-void link_try_soon(struct peer *peer)
-{
-}
-
-const char *kernel_error(const struct kernel *kernel)
-{
-	return "";
-}
-
-static void check_leases(const struct ramster_nl_lease *leases, unsigned int count)
-{
-	check(count >= 1 && count <= RAMSTER_NL_MAX_LEASES);
-	for (unsigned int i = 0; i < count; i++)
-		check(leases[i].extent && leases[i].generation);
-}
-
-int kernel_lease_add(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t extent_size,
-		     const struct ramster_nl_lease *leases, unsigned int count)
-{
-	check(node < NODES && lender_instance && extent_size == conf.extent_size);
-	check_leases(leases, count);
-	module_peer = (struct kernel_peer){ .node = node,
-					    .state = RAMSTER_PEER_UP,
-					    .lender_instance = lender_instance,
-					    .extents = count,
-					    .space = count * conf.extent_size };
-	return 0;
-}
-
-int kernel_lease_get(struct kernel *kernel, struct kernel_lease **leases, unsigned int *len)
-{
-	*leases = calloc(1, sizeof(**leases));
-	**leases = (struct kernel_lease){ .node = module_peer.node,
-					  .lender_instance = module_peer.lender_instance,
-					  .lease = { 1, 1 } };
-	*len = 1;
-	return 0;
-}
-
-int kernel_lease_keep(struct kernel *kernel, uint32_t node, uint64_t lender_instance, uint32_t keep)
-{
-	return 0;
-}
-
-int kernel_lease_return(struct kernel *kernel, uint32_t node, uint64_t lender_instance, unsigned int count,
-			struct ramster_nl_lease *leases, unsigned int *len)
-{
-	check(count >= 1 && count <= RAMSTER_NL_MAX_LEASES);
-	leases[0] = (struct ramster_nl_lease){ 1, 1 };
-	*len = 1;
-	return 0;
-}
-
-int kernel_peer_dead(struct kernel *kernel, uint32_t node, uint64_t lender_instance)
-{
-	check(node == module_peer.node && lender_instance == module_peer.lender_instance);
-	module_peer.state = RAMSTER_PEER_DEAD;
-	return 0;
-}
-
-uint64_t kernel_view_counter(const struct kernel_view *view, const char *name)
-{
-	return 0;
-}
-
-const struct kernel_peer *kernel_view_peer(const struct kernel_view *view, uint32_t node, uint64_t lender_instance)
-{
-	const struct kernel_peer *p = view->peers;
-
-	return view->peers_len && p->node == node && p->lender_instance == lender_instance ? p : NULL;
-}
-
 const struct lender_status *sidedoor_status(const struct sidedoor *door)
 {
 	return lender.instance ? &lender : NULL;
@@ -304,6 +212,8 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 		      rq->extent_size % R2NET_EXTENT_MIN == 0);
 	if (rq->command == LENDER_LEASE || rq->command == LENDER_RELEASE)
 		check(rq->count >= 1 && rq->count <= LENDER_MAX_LEASES);
+	if (neighbour.door_fails)
+		return -ENOTCONN;
 	check(questions_len < QUESTIONS);
 	if (reply)
 		questions[questions_len++] = (struct question){ *rq, reply, ctx };
@@ -343,6 +253,9 @@ static void greeted(void *ctx, const Ramster__Message *message)
 	greeting = NULL;
 	if (message->body_case == RAMSTER__MESSAGE__BODY_HELLO)
 		peer = peer_check_hello(&d, message->hello, control, reason);
+	/* Who has proven to be one node is not taken for another, nor by a key that is retired. */
+	check(!peer || proven < 0 || peer->node.number == (unsigned int)proven);
+	check(!peer || !proven_key || authkeys_find(&our_auth.keys, proven_key));
 	if (peer == d.peers[0] && peer) {
 		peer_adopt(peer, control, message->hello);
 		return;
@@ -402,6 +315,29 @@ static void accept_connection(void)
 	check(greeting);
 }
 
+/* A message that is right, or nearly. */
+static void receive_said(struct input *in, struct transport *transport)
+{
+	const struct message_names names = { .from = transport - transports,
+					     .to = SELF,
+					     .cluster = "demo",
+					     .module = d.view.instance,
+					     .lender = lender.instance };
+	uint8_t frame[FRAME_HEADER + MESSAGE_MAX];
+	size_t len = message_make(in, &names, frame + FRAME_HEADER);
+
+	frame_header(frame, len);
+	receive(transport, frame, FRAME_HEADER + len, 0);
+}
+
+/* Of the modules of this moment, and of earlier ones. */
+static uint64_t owner_instance(struct input *in)
+{
+	unsigned int which = take_u8(in);
+
+	return which < 0x80 ? MESSAGE_MODULE + which % 3 : 1 + which % 3;
+}
+
 /* This node's lender keeps to its interface. */
 static void answer_question(struct input *in)
 {
@@ -425,7 +361,7 @@ static void answer_question(struct input *in)
 							 .generation = 1,
 							 .size = R2NET_EXTENT_MIN,
 							 .owner = take_u8(in),
-							 .instance = 1 + take_u8(in) % 3 };
+							 .instance = owner_instance(in) };
 	q.reply(q.ctx, error, error == -ENOTCONN ? NULL : &reply);
 }
 
@@ -449,15 +385,42 @@ static void see_module(struct input *in)
 
 	d.view.need = what & 1 ? take_u32(in) : 0;
 	d.view.instance = what & 2 ? 0 : MODULE;
-	link_is_ready = what & 4;
-	token_wanted = what & 8;
+	neighbour.link_ready = what & 4;
+	neighbour.token_wanted = what & 8;
 	borrowing = what & 16;
 	lender.instance = what & 32 ? 0 : LENDER;
-	module_peer.leaving = what & 64 ? module_peer.extents : 0;
-	d.view.peers = &module_peer;
-	d.view.peers_len = module_peer.lender_instance != 0;
+	neighbour.peer.leaving = what & 64 ? neighbour.peer.extents : 0;
+	d.view.peers = &neighbour.peer;
+	d.view.peers_len = neighbour.peer.lender_instance != 0;
 	if (!d.view.instance)
 		lease_restart(&d);
+}
+
+/* What the module has of some donor, perhaps of one that is in cluster.conf no more. */
+static void change_module(struct input *in)
+{
+	static const uint32_t nodes[] = { 2, 0, 9, 2 };
+	unsigned int what = take_u8(in), how = take_u8(in), extents = take_u8(in);
+
+	neighbour.peer = (struct kernel_peer){ .node = nodes[what % 4],
+					       .state = what / 4 % 4,
+					       .lender_instance = MESSAGE_LENDER + what / 16 % 2,
+					       .extents = extents,
+					       .leaving = what & 64 ? extents : extents / 2,
+					       .space = (uint64_t)extents * conf.extent_size,
+					       .pages = what & 128 ? 1000 : 0 };
+	neighbour.peer.used = how & 1 ? neighbour.peer.space : 0;
+	neighbour.module_fails = how & 2;
+	neighbour.link_fails = neighbour.door_fails = how & 4;
+	neighbour.much_spare = how & 8;
+	conf.nodes[SELF].lend = how & 16 ? CONF_LEND_OFF : CONF_LEND_AUTO;
+	send_fails = what & 32;
+	proven = how & 32 ? (int)(extents % 3) : -1;
+	proven_key = how & 64 ? how & 32 ? "0123abcd" : "retired!" : NULL;
+	if (how & 128)
+		peer_keys_changed(d.peers[2]);
+	d.view.peers = &neighbour.peer;
+	d.view.peers_len = 1;
 }
 
 static void step(struct input *in)
@@ -489,6 +452,12 @@ static void step(struct input *in)
 		break;
 	case STEP_TIME:
 		let_pass(in);
+		break;
+	case STEP_SAY:
+		receive_said(in, transport);
+		break;
+	case STEP_MODULE:
+		change_module(in);
 		break;
 	case STEP_MEMBER:
 		peer_set_member(peer, take_u8(in) & 1);
@@ -524,10 +493,13 @@ static void set_up(void)
 	if (!conf.nodes_len)
 		check(!conf_parse("fuzz", file, strlen(file), &conf, error));
 	log_set_level(-1);
-	module_peer = (struct kernel_peer){ 0 };
+	neighbour = (struct neighbour){ .extent_size = conf.extent_size };
 	lender.instance = LENDER;
-	link_is_ready = token_wanted = borrowing = false;
-	d = (struct ramsterd){ .conf = &conf, .self = &conf.nodes[SELF], .membership = &membership };
+	borrowing = send_fails = false;
+	proven = -1;
+	proven_key = NULL;
+	conf.nodes[SELF].lend = CONF_LEND_AUTO;
+	d = (struct ramsterd){ .conf = &conf, .self = &conf.nodes[SELF], .membership = &membership, .auth = &our_auth };
 	strcpy(d.drain_path, "/dev/null/drain"); /* nothing is remembered */
 	d.view.instance = MODULE;
 	d.donor = donor_new(&d);

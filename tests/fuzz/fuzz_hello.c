@@ -148,10 +148,13 @@ static void try_keys(struct input *in)
 	struct auth *auth;
 
 	check(fd >= 0 && !fchmod(fd, mode) && write(fd, text, len) == (ssize_t)len);
-	snprintf(conf.authkey, sizeof(conf.authkey), "/proc/self/fd/%d", fd);
+	if (mode == 0402)
+		strcpy(conf.authkey, take_u8(in) & 1 ? "/dev/null" : "/nothing/of/that/name");
+	else
+		snprintf(conf.authkey, sizeof(conf.authkey), "/proc/self/fd/%d", fd);
 	ret = authkeys_load(conf.authkey, &keys, error);
 	check((ret == 0) == !*error && strnlen(error, sizeof(error)) < sizeof(error) && !strchr(error, '\n'));
-	check(!(mode & 077) || ret == -EACCES);
+	check(!(mode & 077) || ret == -EACCES || ret == -ENOENT);
 	check(ret == 0 || keys.len == 77);
 	if (!ret)
 		check_keys(&keys);
@@ -275,23 +278,36 @@ static void try_lender(struct input *in)
 	struct sockaddr_in any = { .sin_family = AF_INET };
 	bool raw = take_u8(in) & 1, spoilt = true;
 	struct opened opened = { 0 };
+	struct dataconn *conn;
 	struct frames frames;
 	const void *bytes = &frames;
 	size_t len = sizeof(frames);
+	unsigned int how;
 
 	if (raw)
 		bytes = take(in, sizeof(frames), &len);
 	else
 		spoilt = lender_frames(in, &hello, &frames);
+	how = raw ? 0 : take_u8(in);
+	if (how & 0x80) { /* it says no more than the beginning */
+		spoilt = true;
+		len = how % len;
+	}
 	lender_end = (struct memsocket){ .recv = lender_end_recv, .send = lender_end_send };
 	arrived_len = 0;
 	arrived_all = false;
-	check(dataconn_open(NULL, &any, &any, &hello, token, on_done, &opened));
+	conn = dataconn_open(NULL, &any, &any, &hello, token, on_done, &opened);
+	check(conn);
 	loop_poll(); /* it is connected */
 	run_opening(&opened, bytes, len, in);
-	if (!opened.done && take_u8(in) & 1)
+	how = opened.done ? 0 : take_u8(in);
+	if (how & 1)
 		loop_let_pass(DATACONN_DEADLINE_MS);
 	arrived_all = true;
+	if (how & 2 && !opened.done) {
+		dataconn_abandon(conn);
+		opened = (struct opened){ 1, { .error = -ECANCELED, .why = "abandoned" } };
+	}
 	if (!opened.done)
 		loop_poll();
 	check(opened.done == 1 && !opened.result.error == !opened.result.why);
@@ -311,6 +327,7 @@ static void try_lender(struct input *in)
 #define KNOWN_EXPELLED 2
 #define KNOWN_FULL 4 /* it has all connections that it may have */
 #define KNOWN_NUMBER 8 /* one of this number was there */
+#define UNREAD 0x30 /* and: it reads so many frames of the lender's, and a part of one; 0: all */
 
 struct owner_frames {
 	struct r2net_hdr hdr;
@@ -321,6 +338,7 @@ struct owner_frames {
 
 static struct owner_frames from_owner;
 static size_t from_owner_at, from_owner_len;
+static unsigned int unread;
 static struct connection others[R2NET_MAX_CONNS];
 
 static ssize_t owner_recv(struct memsocket *sock, void *bytes, size_t len, int flags)
@@ -334,7 +352,7 @@ static ssize_t owner_recv(struct memsocket *sock, void *bytes, size_t len, int f
 
 static ssize_t owner_send(struct memsocket *sock, const void *bytes, size_t len)
 {
-	return len;
+	return unread && !--unread ? 1 : (ssize_t)len;
 }
 
 /* A connection of the owner that is there already. */
@@ -402,6 +420,7 @@ static void try_owner(struct input *in)
 	unsigned int known = take_u8(in), nr = 0;
 	bool spoilt = owner_opening(in), joined;
 
+	unread = known & 0x80 ? (known & UNREAD) / 16 : 0;
 	known = known & 0x80 ? known & 15 : 0; /* mostly it is nothing else that is in the way */
 	owner_admit(OWNER, 2, token);
 	owner_admit(OWNER, 1, token);
@@ -422,9 +441,10 @@ static void try_owner(struct input *in)
 		owner_expel(OWNER, known & KNOWN_OTHER ? 2 : 1);
 		nr = 0;
 	}
+	spoilt |= known || unread || from_owner_len < sizeof(from_owner);
 	joined = hello_exchange(&conn);
 	check(!joined || may_join(known));
-	check(joined || spoilt || known || from_owner_len < sizeof(from_owner));
+	check(joined || spoilt);
 	if (joined)
 		owner_leave(&conn);
 	while (nr)

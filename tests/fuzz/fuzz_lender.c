@@ -31,6 +31,8 @@
 #define FLAG_REPAIR 2
 #define FLAG_FULL 4 /* the owner stops reading */
 #define FLAG_PIECES 8 /* little comes at once */
+#define FLAG_OTHER 16 /* of the owner another connection is there, which leaves meanwhile */
+#define OTHER_NUMBER 5
 
 #define OWNER 1
 #define OTHER_OWNER 2
@@ -216,8 +218,36 @@ static uint8_t stream[sizeof(struct opening) + MAX_INPUT];
 static size_t stream_at, stream_len, sent;
 static uint8_t flags;
 
+/* Another connection of the owner, as one that serves a request just now. */
+static struct connection other;
+static bool other_is_there;
+
+static void other_join(void)
+{
+	struct proof_said said = { .hello.owner = cpu_to_le32(OWNER) };
+	struct r2net_welcome welcome = { 0 };
+	struct r2net_proof proof;
+
+	other = (struct connection){
+		.fd = -1, .owner = OWNER, .instance = instance, .number = OTHER_NUMBER, .wake = -1
+	};
+	other.role = R2NET_ROLE_DATA;
+	proof_of_owner(token, &said, proof.proof);
+	check(owner_join(&other, &said, &proof, &welcome) == R2NET_OK);
+	other_is_there = true;
+}
+
+static void other_leave(void)
+{
+	if (other_is_there)
+		owner_leave(&other);
+	other_is_there = false;
+}
+
 static ssize_t stream_recv(struct memsocket *sock, void *bytes, size_t len, int how)
 {
+	if (stream_at >= stream_len - stream_len / 4)
+		other_leave();
 	if (len > stream_len - stream_at)
 		len = stream_len - stream_at;
 	if (flags & FLAG_PIECES && !(how & MSG_WAITALL) && len > PIECE)
@@ -264,6 +294,8 @@ static void serve(struct connection *conn, const struct opening *opening)
 	/* An instance admitted anew starts its numbers anew. */
 	owner_admit(OWNER, instance + 1, token);
 	owner_admit(OWNER, instance, token);
+	if (flags & FLAG_OTHER)
+		other_join();
 	if (!hello_exchange(conn))
 		return;
 	check(proves(opening));
@@ -278,11 +310,11 @@ static void serve(struct connection *conn, const struct opening *opening)
 static bool __attribute__((no_sanitize("address"))) guard_whole(const uint8_t *guard)
 {
 	const uint64_t *words = (const uint64_t *)guard;
-	uint64_t other = 0;
+	uint64_t changed = 0;
 
 	for (size_t i = 0; i < GUARD / sizeof(*words); i++)
-		other |= words[i] ^ CANARY * UINT64_C(0x0101010101010101);
-	return !other;
+		changed |= words[i] ^ CANARY * UINT64_C(0x0101010101010101);
+	return !changed;
 }
 
 static void check_invariants(void)
@@ -324,6 +356,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	stream_len = sizeof(opening) + size - used;
 	conn.fd = memsocket_open(&sock);
 	serve(&conn, &opening);
+	other_leave();
 	if (conn.wake >= 0)
 		close(conn.wake);
 	close(conn.fd);

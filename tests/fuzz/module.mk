@@ -23,16 +23,16 @@ $(B)/tests/fuzz/fuzz_lender: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_
 $(B)/tests/fuzz/fuzz_conf: $(addprefix $(B)/daemon/,conf.o conf_key.o settings.o)
 
 $(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/memsocket.o daemon/auth.o daemon/authkey.o) \
-	$(filter-out %/main.o %/nonce.o,$(lender_objects))
+	$(filter-out %/main.o %/nonce.o %/door.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
 $(B)/tests/fuzz/fuzz_door: $(B)/tests/fuzz/memsocket.o $(filter-out %/main.o %/door.o %/lent.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_door: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
-$(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
-	offer.o placement.o conf.o conf_key.o log.o authkey.o attribute.o)) $(proto_object)
+$(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/message.o tests/fuzz/neighbour.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
+	offer.o placement.o conf.o conf_key.o log.o authkey.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
 $(B)/tests/fuzz/fuzz_group: $(addprefix $(B)/daemon/,group.o offer.o conf.o conf_key.o log.o) $(proto_object)
 $(B)/tests/fuzz/fuzz_group: LDLIBS := -lprotobuf-c
-$(B)/tests/fuzz/fuzz_control.o $(B)/tests/fuzz/fuzz_group.o: | $(B)/proto/ramster.pb-c.h
+$(addprefix $(B)/tests/fuzz/,fuzz_control.o fuzz_group.o message.o neighbour.o): | $(B)/proto/ramster.pb-c.h
 $(B)/tests/fuzz/fuzz_netlink: $(addprefix $(B)/,tests/fuzz/loop.o daemon/kernel_view.o daemon/log.o)
 $(B)/tests/fuzz/fuzz_netlink: LDLIBS := -lmnl
 
@@ -54,7 +54,7 @@ $(B)/tests/fuzz/fuzz_command: $(fuzz_module) $(fuzz_command) $(addprefix $(B)/sh
 $(B)/tests/fuzz/fuzz_command: LDLIBS := $(addprefix -Wl$(comma)--wrap=,r2net_conn_add lease_add lease_return r2net_peer_set)
 
 # Comparisons are told to libFuzzer, which looks for their operands in the input: only those of what parses it are of use.
-fuzz_untraced := $(shim_module) $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,stream genl fuzz_command fuzz_lender fuzz_conf fuzz_conn fuzz_control fuzz_group))
+fuzz_untraced := $(shim_module) $(addprefix $(B)/tests/fuzz/,$(addsuffix .o,stream message genl fuzz_command fuzz_lender fuzz_conf fuzz_conn fuzz_control fuzz_group))
 $(fuzz_untraced): CPPFLAGS += $(UNTRACED)
 
 $(fuzzers): %: %.o $(B)/tests/fuzz/options.o

@@ -5,9 +5,7 @@
 
 #define BATCH_MAX 16 /* pages of a WRITE */
 
-struct r2net_peer;
-
-/* Sends up to @max of the coldest pages to a peer, the only one that lends. Returns how many. */
-unsigned int batch_send(struct r2net_peer *peer, unsigned int max);
+/* Sends up to @max of the coldest pages to the lenders of the group that is next. Returns how many. */
+unsigned int batch_send(unsigned int max);
 
 #endif

@@ -62,7 +62,7 @@ void check_error(unsigned long index, int err)
 
 unsigned int send_coldest(unsigned int max)
 {
-	return batch_send(&scene.donor->peer, max);
+	return batch_send(max);
 }
 
 void send_all(void)
