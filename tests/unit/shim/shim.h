@@ -42,6 +42,7 @@ typedef unsigned int gfp_t;
 #undef static_assert
 #define static_assert(expr, ...) _Static_assert(expr, #expr)
 #define __packed __attribute__((packed))
+#define noinline __attribute__((__noinline__))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
