@@ -3,7 +3,8 @@
  * fuzz_door - libFuzzer target: the packets of the lender's side door, as root or the lender's own user could send them.
  *
  * Input: a sequence of packets. Each is answered once, by what proto/lender.h says of it: nothing out of range is done, no
- * more is lent than the limit and the owner's quota allow, and each lease that is told of is whole.
+ * more is lent than the limit and the owner's quota allow, each lease that is told of is whole, and each owner has the bandwidth
+ * that was said last.
  */
 #include <errno.h>
 
@@ -45,6 +46,8 @@ static bool asked_whole;
 static struct lender_lease given[LENDER_MAX_LEASES]; /* some that are in force, or were */
 static unsigned int given_len;
 static uint64_t door_limit;
+static uint64_t bandwidths[R2NET_MAX_NODES];
+static bool limited; /* any of them is not 0 */
 
 /* As ramsterd sends them, or whatever the input has. */
 static void make_request(struct input *in, struct lender_request *rq)
@@ -52,7 +55,7 @@ static void make_request(struct input *in, struct lender_request *rq)
 	unsigned int what = take_u8(in);
 
 	*rq = (struct lender_request){ .protocol = LENDER_PROTOCOL,
-				       .command = what % 9,
+				       .command = what % (LENDER_OWNERS + 2),
 				       .owner = take_u8(in) % 4,
 				       .count = take_u8(in) % (LENDER_MAX_LEASES + 2),
 				       .instance = take_u8(in) % 3,
@@ -103,6 +106,33 @@ static void check_leases(const struct lender_reply *reply)
 	}
 }
 
+static void check_owners(const struct lender_reply *reply)
+{
+	check(reply->count <= LENDER_MAX_OWNERS && (!reply->cursor || reply->cursor > asked.cursor));
+	for (unsigned int i = 0; i < reply->count; i++) {
+		const struct lender_owner *o = &reply->owners[i];
+
+		check(o->owner >= asked.cursor && o->owner < R2NET_MAX_NODES);
+		check(!i || o->owner > o[-1].owner);
+		check(o->bandwidth == bandwidths[o->owner]);
+		check(!o->connections && !o->frames && !o->refused);
+	}
+}
+
+static void note_bandwidth(void)
+{
+	check(asked.owner < R2NET_MAX_NODES && (!asked.limit || asked.limit >= LENDER_MIN_BANDWIDTH));
+	bandwidths[asked.owner] = asked.limit;
+	limited |= asked.limit != 0;
+}
+
+static void lift_bandwidths(void)
+{
+	for (unsigned int i = 0; limited && i < R2NET_MAX_NODES; i++)
+		account_bandwidth(i, bandwidths[i] = 0);
+	limited = false;
+}
+
 /* What a packet may do, by proto/lender.h. */
 static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 {
@@ -112,7 +142,7 @@ static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 	memcpy(&reply, bytes, sizeof(reply));
 	check(reply.error == 0 || reply.error == -EINVAL || reply.error == -ENOMEM || reply.error == -EDQUOT);
 	check(reply.error == -EINVAL ||
-	      (asked_whole && asked.protocol == LENDER_PROTOCOL && asked.command - 1 < LENDER_LIST));
+	      (asked_whole && asked.protocol == LENDER_PROTOCOL && asked.command - 1 < LENDER_OWNERS));
 	check(reply.status.lent % EXTENT == 0 && !reply.status.lent == !reply.status.extents);
 	if (reply.error)
 		return len;
@@ -126,6 +156,10 @@ static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 	}
 	if (asked.command == LENDER_LEASE || asked.command == LENDER_LIST)
 		check_leases(&reply);
+	if (asked.command == LENDER_BANDWIDTH)
+		note_bandwidth();
+	if (asked.command == LENDER_OWNERS)
+		check_owners(&reply);
 	return len;
 }
 
@@ -140,6 +174,7 @@ static void serve(struct input *in)
 	atomic_store(&clients, 1);
 	door_thread((void *)(intptr_t)memsocket_open(&sock));
 	check(packets == answers && !memsocket_count());
+	lift_bandwidths();
 	/* Spoiled packets may be of other owners and instances. */
 	for (unsigned int cursor = 0, i; (i = extent_list(&cursor, given, LENDER_MAX_LEASES)); cursor = 0)
 		while (i--) {
