@@ -52,16 +52,16 @@ static bool limited; /* any of them is not 0 */
 /* As ramsterd sends them, or whatever the input has. */
 static void make_request(struct input *in, struct lender_request *rq)
 {
-	unsigned int what = take_u8(in);
+	unsigned int what = take_u8(in), size;
 
-	*rq = (struct lender_request){ .protocol = LENDER_PROTOCOL,
-				       .command = what % (LENDER_OWNERS + 2),
-				       .owner = take_u8(in) % 4,
-				       .count = take_u8(in) % (LENDER_MAX_LEASES + 2),
-				       .instance = take_u8(in) % 3,
-				       .limit = take_u8(in) % 64 * (uint64_t)EXTENT,
-				       .extent_size = take_u8(in) % 40 * EXTENT,
-				       .cursor = take_u8(in) };
+	*rq = (struct lender_request){ .protocol = LENDER_PROTOCOL, .command = what % (LENDER_OWNERS + 2) };
+	rq->owner = take_u8(in) % 4;
+	rq->count = take_u8(in) % (LENDER_MAX_LEASES + 2);
+	rq->instance = take_u8(in) % 3;
+	rq->limit = take_u8(in) % 64 * (uint64_t)EXTENT;
+	size = take_u8(in);
+	rq->extent_size = size % 40 * EXTENT + (size >= 240 ? 4096 : 0);
+	rq->cursor = take_u8(in);
 	for (unsigned int i = 0; i < rq->count && i < LENDER_MAX_LEASES && rq->command == LENDER_RELEASE; i++) {
 		rq->leases[i] = (struct lender_lease){ .extent = 1, .generation = 1 };
 		if (given_len)
@@ -121,7 +121,6 @@ static void check_owners(const struct lender_reply *reply)
 
 static void note_bandwidth(void)
 {
-	check(asked.owner < R2NET_MAX_NODES && (!asked.limit || asked.limit >= LENDER_MIN_BANDWIDTH));
 	bandwidths[asked.owner] = asked.limit;
 	limited |= asked.limit != 0;
 }
@@ -133,7 +132,30 @@ static void lift_bandwidths(void)
 	limited = false;
 }
 
-/* What a packet may do, by proto/lender.h. */
+/* Whether the lender may do it, by proto/lender.h. */
+static bool may_do(const struct lender_request *rq)
+{
+	bool owner = rq->owner < R2NET_MAX_NODES && rq->instance;
+	bool count = rq->count - 1 < LENDER_MAX_LEASES;
+
+	if (!asked_whole || rq->protocol != LENDER_PROTOCOL || rq->command - 1 >= LENDER_OWNERS)
+		return false;
+	if (rq->command == LENDER_LIST)
+		return rq->cursor < EXTENT_IDS;
+	if (rq->command == LENDER_OWNERS)
+		return rq->cursor < R2NET_MAX_NODES;
+	if (rq->command == LENDER_BANDWIDTH)
+		return rq->owner < R2NET_MAX_NODES && (!rq->limit || rq->limit >= LENDER_MIN_BANDWIDTH);
+	if (rq->command == LENDER_STATUS || rq->command == LENDER_LIMIT)
+		return true;
+	if (rq->command == LENDER_ADMIT || rq->command == LENDER_EXPEL)
+		return owner;
+	if (rq->command == LENDER_RELEASE)
+		return owner && count;
+	return owner && count && rq->extent_size && rq->extent_size <= R2NET_EXTENT_MAX &&
+	       rq->extent_size % R2NET_EXTENT_MIN == 0;
+}
+
 static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 {
 	struct lender_reply reply;
@@ -141,8 +163,7 @@ static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 	check(len == sizeof(reply) && ++answers == packets);
 	memcpy(&reply, bytes, sizeof(reply));
 	check(reply.error == 0 || reply.error == -EINVAL || reply.error == -ENOMEM || reply.error == -EDQUOT);
-	check(reply.error == -EINVAL ||
-	      (asked_whole && asked.protocol == LENDER_PROTOCOL && asked.command - 1 < LENDER_OWNERS));
+	check((reply.error == -EINVAL) == !may_do(&asked));
 	check(reply.status.lent % EXTENT == 0 && !reply.status.lent == !reply.status.extents);
 	if (reply.error)
 		return len;

@@ -68,7 +68,9 @@ static void hear_group(struct input *in)
 		bytes = own;
 	}
 	node = group_take_message(&group, from, bytes, len);
-	check(!node || (from.node < NODES && node == &group.nodes[from.node]));
+	/* Only of a process that is in the group. */
+	check(!node || (from.node < NODES && node == &group.nodes[from.node] && from.pid == 10 + from.node &&
+			!(in_group & 1 << from.node)));
 	for (unsigned int i = 0; i < NODES; i++) {
 		enum group_fault fault = group_judge(&group, &conf, &conf.nodes[i], NOW, text);
 		const struct group_said *said = &group.nodes[i].said;
