@@ -405,6 +405,8 @@ static bool may_join(unsigned int known)
 
 	nonce_make(said.challenge.nonce);
 	proof_of_owner(token, &said, proof);
+	if (known == KNOWN_NUMBER && hello->conn != cpu_to_le32(CONN))
+		known = 0; /* it says another one */
 	return !known && from_owner_len == sizeof(from_owner) &&
 	       !memcmp(proof, from_owner.proof.proof, sizeof(proof)) &&
 	       from_owner.hdr.tag == from_owner.proof_hdr.tag && le32_to_cpu(hello->owner) == OWNER &&
