@@ -20,10 +20,10 @@
 #define __has_feature(x) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||               \
-	__has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZER 1
+	__has_feature(thread_sanitizer) || __has_feature(memory_sanitizer) || defined(FOR_VALGRIND)
+#define WITHOUT_FILTER 1
 #else
-#define SANITIZER 0
+#define WITHOUT_FILTER 0
 #endif
 
 /* Both: waiting, logging, ending. */
@@ -132,7 +132,7 @@ int filter_install(enum filter_process process)
 	scmp_filter_ctx filter;
 	int err;
 
-	if (SANITIZER)
+	if (WITHOUT_FILTER)
 		return -ENOTSUP;
 	if (!kernel_filters())
 		return -ENOSYS;
