@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -398,6 +399,41 @@ static void strangers_are_refused(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Else it would keep open what the test wrote to. */
+static void a_lender_ends_with_its_test(void **state)
+{
+	static const char *const names[] = { "door", "door.lock", "log" };
+	struct wire_lender own = { 0 };
+	struct pollfd end = { .events = POLLIN };
+	int ends[2], status, ended;
+	char path[128];
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	end.fd = ends[0];
+	pid = fork();
+	if (pid == 0) {
+		if (wire_lender_start(&own, "1M") && write(ends[1], &own, sizeof(own)) == sizeof(own))
+			raise(SIGKILL);
+		_exit(EXIT_FAILURE);
+	}
+	close(ends[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(read(ends[0], &own, sizeof(own)), sizeof(own));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ended = poll(&end, 1, WIRE_TIMEOUT_S * 1000);
+	if (!ended)
+		kill(own.pid, SIGKILL);
+	assert_int_equal(ended, 1);
+	assert_int_equal(read(ends[0], path, 1), 0);
+	close(ends[0]);
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", own.dir, names[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(rmdir(own.dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +452,7 @@ int main(void)
 		WITH_LENDER(memory_is_lent_unlocked_and_given_back),
 		WITH_LENDER(two_lenders_do_not_share_a_path),
 		WITH_LENDER(strangers_are_refused),
+		cmocka_unit_test(a_lender_ends_with_its_test),
 	};
 
 	return cmocka_run_group_tests_name("lender door", tests, NULL, NULL);

@@ -33,7 +33,8 @@ struct wire_lender {
  * @lender: group and prepare are set
  * @limit: as for --limit
  *
- * The program is $RAMSTER_LENDER, or else the one two directories above the caller's own, as in the build directory.
+ * The program is $RAMSTER_LENDER, or else the one two directories above the caller's own, as in the build directory. It is
+ * killed when the calling thread ends.
  * Returns false if it does not come up; its log goes to stderr then.
  */
 bool wire_lender_start(struct wire_lender *lender, const char *limit);
