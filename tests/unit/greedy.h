@@ -24,6 +24,9 @@ struct greedy_frame {
 	struct r2net_item items[R2NET_MAX_ITEMS];
 };
 
+/* Takes bytes of an answer, @length at most, and throws them away without a copy; otherwise as recv(). */
+ssize_t greedy_drop(int fd, size_t length, int flags);
+
 /* Fills in a READ of the first pages of a lease, as many as go into one. */
 void greedy_read(struct greedy_frame *frame, const struct lender_lease *lease);
 

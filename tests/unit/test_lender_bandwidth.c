@@ -75,7 +75,7 @@ static void *ask(void *argument)
 	greedy_read(&frame, &load->leases[self]);
 	while (!atomic_load(&load->over)) {
 		if (!wire_send(fd, &frame, sizeof(frame)) ||
-		    recv(fd, NULL, GREEDY_ANSWER, MSG_TRUNC | MSG_WAITALL) != (ssize_t)GREEDY_ANSWER)
+		    greedy_drop(fd, GREEDY_ANSWER, MSG_WAITALL) != (ssize_t)GREEDY_ANSWER)
 			break;
 		atomic_fetch_add(&load->bytes, sizeof(frame) + GREEDY_ANSWER);
 		if (!wire_write(fd, 1, frame.items, R2NET_MAX_ITEMS, pages) ||
