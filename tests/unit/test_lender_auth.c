@@ -223,16 +223,15 @@ static void slow_openings_end_in_time(void **state)
 	const struct timespec pause = { .tv_nsec = 400000000 };
 	struct wire_hello hello = good_hello();
 	struct r2net_hdr hdr = wire_header(R2NET_PROOF, 0, sizeof(struct r2net_proof), 1);
-	time_t begun = time(NULL);
 	struct proof_said said;
 	int fd = begin(&hello, &said);
 	unsigned int i;
 
 	for (i = 0; i < sizeof(hdr) && wire_send(fd, (uint8_t *)&hdr + i, 1); i++)
 		nanosleep(&pause, NULL);
-	assert_true(time(NULL) - begun <= 7);
+	assert_true(i <= 17); /* seven seconds of them at most, however slow this process is */
 	close(fd);
-	assert_int_equal(wire_status(lender.door).connections, 0);
+	wait_for_connections(0);
 }
 
 int main(void)

@@ -15,7 +15,7 @@
 
 #define GREEDY_OWNER 9
 #define READS 2000
-#define TRIES 6 /* each a share, where the machine may have more to do than the lender's work */
+#define TRIES patience(6) /* each a share, where the machine may have more to do than the lender's work */
 #define WINDOW 4 /* READs under way */
 #define LEAST_SHARE 15 /* percent, beside 16 connections with one. It is half with the gate, a seventeenth without */
 
