@@ -14,6 +14,7 @@
 
 #include "daemon/lender/filter.h"
 
+#define API_KILL_PROCESS 3 /* level of libseccomp's interface, as the kernel allows */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #ifndef __has_feature
@@ -137,8 +138,9 @@ int filter_install(enum filter_process process)
 	if (!kernel_filters())
 		return -ENOSYS;
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	/* Without seccomp(2), which a container or an emulator may refuse, libseccomp knows only how to kill a thread. */
 	if (!filter)
-		return -ENOMEM;
+		return seccomp_api_get() < API_KILL_PROCESS ? -EPERM : -ENOMEM;
 	err = load(filter, process);
 	seccomp_release(filter);
 	return err;

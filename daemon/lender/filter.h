@@ -14,8 +14,8 @@ enum filter_process {
  * filter_install - from here on any other system call ends the process, and the kernel logs which
  *
  * For this thread and those that it starts: call it before the first one. Returns 0; -ENOSYS if this kernel has no
- * filters, -ENOTSUP if this build is for a sanitizer, which needs more calls, or for valgrind, which knows no
- * filters; or -errno. Nothing is filtered then.
+ * filters; -ENOTSUP if this build is for a sanitizer, which needs more calls, or for valgrind, which knows no filters;
+ * -EPERM if seccomp(2) is refused; or another -errno. Nothing is filtered then.
  */
 int filter_install(enum filter_process process);
 

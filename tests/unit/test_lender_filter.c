@@ -8,7 +8,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -248,6 +250,32 @@ static void the_guard_can_empty_its_file(void **state)
 	assert_int_equal(lseek(memory, 0, SEEK_END), 0);
 }
 
+/* As containers may, and valgrind does. Whoever goes on without a filter for that has none where others thought of one. */
+static void a_refused_filter_is_not_a_missing_one(void **state)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	int status;
+	pid_t pid;
+
+	assert_int_equal(run(FILTER_LENDER, call_recv), 0); /* which skips where there is none */
+	pid = fork();
+	if (!pid) {
+		check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+		check(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+		check(filter_install(FILTER_LENDER) == -EPERM);
+		_exit(EXIT_SUCCESS);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +286,7 @@ int main(void)
 		cmocka_unit_test(kept_memory_works),
 		cmocka_unit_test(a_bug_still_shows_as_abort),
 		cmocka_unit_test(the_guard_can_empty_its_file),
+		cmocka_unit_test(a_refused_filter_is_not_a_missing_one),
 	};
 
 	memory = memfd_create("test", 0);
