@@ -62,7 +62,7 @@ sanitize-unit:
 	@tests/setup/install build
 	+@failed=; for sanitizer in $(SANITIZERS); do echo "sanitizer: $$sanitizer"; \
 		$(MAKE_ALL) B=$(B)/sanitize/$${sanitizer%%,*} CFLAGS="$(SANITIZE) -fsanitize=$$sanitizer" \
-		LDFLAGS="-fsanitize=$$sanitizer" run-unit || failed="$$failed $$sanitizer"; done; \
+		LDFLAGS="-fsanitize=$$sanitizer" RUN="env PATIENCE=$${PATIENCE:-5}" run-unit || failed="$$failed $$sanitizer"; done; \
 		if [ "$$failed" ]; then echo "sanitizer: failed:$$failed"; exit 1; fi
 
 # All of them, whatever becomes of the others, each as the argument of $(RUN).

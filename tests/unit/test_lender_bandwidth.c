@@ -17,15 +17,15 @@
 #include "tests/unit/lender_fixture.h"
 
 #define MIB (1U << 20)
-#define RATE (32 * MIB)
-#define SECONDS 3 /* of a measurement: a quarter of one more can have been kept for it */
+#define RATE LENDER_MIN_BANDWIDTH /* so that a slow machine has time for more */
+#define SECONDS 4 /* of a measurement: a quarter of one more can have been kept for it */
 #define TRIES patience(3) /* of one, where the machine may stand still meanwhile */
 
 #define wait_until(condition)                                                                                          \
 	for (time_t until = time(NULL) + WIRE_TIMEOUT_S; !(condition);)                                                \
 	assert_true(time(NULL) <= until)
 
-/* One owner's threads, each with a connection and a lease. */
+/* One owner's threads, each with a connection and a lease. Static, because a test that fails leaves them running. */
 struct load {
 	pthread_t threads[2];
 	struct lender_lease leases[2];
@@ -129,7 +129,7 @@ static double measure(struct load *load)
 
 static void an_owner_gets_its_bandwidth_and_no_more(void **state)
 {
-	struct load limited, other;
+	static struct load limited, other;
 	struct lender_owner seen;
 	uint64_t others, throttled;
 	double share, times;
@@ -160,7 +160,7 @@ static void an_owner_gets_its_bandwidth_and_no_more(void **state)
 
 static void bandwidth_changes_while_it_is_used(void **state)
 {
-	struct load load;
+	static struct load load;
 	uint64_t throttled;
 
 	load_start(&load, OWNER, TOKEN);
