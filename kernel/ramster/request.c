@@ -176,7 +176,7 @@ bool r2net_peer_conn_added(struct r2net_peer *peer, struct r2net_conn *conn)
 		move_wake(); /* its leases can be used */
 		list_for_each_entry_safe(req, next, &peer->waiting, link) {
 			list_del_init(&req->link);
-			request_route(peer, req);
+			r2net_conn_queue(conn, req); /* the only one for data, or they had not waited */
 		}
 	}
 	deadline_watch(peer);
