@@ -135,7 +135,8 @@ static void serve_all(struct waiters *woken)
 	}
 }
 
-void gate_leave(uint32_t owner)
+/* @over: the whole of a transfer, rather than a piece after which the peer is waited for. */
+static void leave(uint32_t owner, bool over)
 {
 	struct waiters woken = STAILQ_HEAD_INITIALIZER(woken);
 	struct owner *own = &owners[owner];
@@ -143,7 +144,7 @@ void gate_leave(uint32_t owner)
 	bool held;
 
 	pthread_mutex_lock(&lock);
-	ended++;
+	ended += over;
 	own->turns--;
 	serve(own, &woken);
 	if (!own->turns) {
@@ -161,6 +162,16 @@ void gate_leave(uint32_t owner)
 	}
 	if (held)
 		sched_yield(); /* where there are fewer CPUs than owners, it is the others' time */
+}
+
+void gate_leave(uint32_t owner)
+{
+	leave(owner, true);
+}
+
+void gate_pause(uint32_t owner)
+{
+	leave(owner, false);
 }
 
 struct gate_look gate_look(uint32_t owner)

@@ -37,6 +37,9 @@ bool gate_enter(uint32_t owner);
 /* Gives a turn back; to the owner's next thread, if one waits. */
 void gate_leave(uint32_t owner);
 
+/* The same to wait for a peer in the midst of a transfer, which is not counted: a frame that comes byte by byte is one turn. */
+void gate_pause(uint32_t owner);
+
 /* What an owner has at this moment. */
 struct gate_look {
 	unsigned int turns;

@@ -58,7 +58,7 @@ static bool wait_for_peer(struct transfer *transfer, bool in_vain)
 		transfer->deadline_ms = now + transfer->conn->frame_ms;
 	if (now >= transfer->deadline_ms)
 		return false;
-	gate_leave(transfer->conn->owner);
+	gate_pause(transfer->conn->owner);
 	if (in_vain)
 		poll(NULL, 0, PAUSE_MS);
 	ready = poll(&peer, 1, transfer->deadline_ms - now);

@@ -230,6 +230,25 @@ static void an_owner_that_rests_is_remembered_for_a_while(void **state)
 	leave(A, 2);
 }
 
+/* However often the peer has to be waited for in the midst of one. */
+static void a_transfer_is_one_turn_for_those_that_rest(void **state)
+{
+	struct taker taker;
+
+	begin(2);
+	take_free(B, 1);
+	leave(B, 1);
+	take_free(A, 1);
+	for (unsigned int i = 0; i < 2 * GATE_MEMORY; i++) {
+		gate_pause(A);
+		take_free(A, 1);
+	}
+	start(&taker, A);
+	leave(A, 1);
+	expect_turn(&taker);
+	leave(A, 1);
+}
+
 static void when_one_is_forgotten_all_others_are_served(void **state)
 {
 	struct taker of_a, of_b;
@@ -398,6 +417,7 @@ int main(void)
 		cmocka_unit_test(threads_are_served_in_their_order),
 		cmocka_unit_test(nobody_gets_in_before_who_waits),
 		cmocka_unit_test(an_owner_that_rests_is_remembered_for_a_while),
+		cmocka_unit_test(a_transfer_is_one_turn_for_those_that_rest),
 		cmocka_unit_test(when_one_is_forgotten_all_others_are_served),
 		cmocka_unit_test(no_wakeup_is_lost),
 		cmocka_unit_test(who_sends_slowly_has_no_turn),
