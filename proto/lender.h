@@ -38,7 +38,7 @@ enum lender_command {
 		    */
 	LENDER_OWNERS =
 		9, /* cursor: what owners have done, by their numbers from cursor on -> owners, cursor of the next (0 = no
-		    * more). Those that were never here are left out
+		    * more). Those of whom there is nothing to say are left out
 		    */
 };
 
