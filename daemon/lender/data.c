@@ -2,8 +2,8 @@
 /*
  * data - see data.h.
  *
- * A request is read and validated whole, its extents are pinned, and then the kernel copies between socket and extent, in a
- * turn of the owner. Pins are held from validation to the payload's last byte. Items that name no lease of this owner, or a
+ * A request is read and validated whole. Then, in a turn of the owner, its extents are pinned, and the kernel copies between
+ * socket and extent. Pins are held from validation to the payload's last byte. Items that name no lease of this owner, or a
  * range past its end, are answered so; their WRITE payload is received into a buffer that nobody reads.
  */
 #include <stddef.h>
@@ -207,10 +207,11 @@ static void count_served(const struct connection *conn, const struct request *rq
 
 static bool serve_write(struct connection *conn, struct request *rq)
 {
-	unsigned int places = pin_items(conn, rq);
 	bool whole, sent = false;
+	unsigned int places;
 
 	gate_enter(conn->owner);
+	places = pin_items(conn, rq);
 	whole = transfer_receive(conn, &rq->iov[1], places);
 	unpin_items(conn, rq);
 	if (whole) {
@@ -225,14 +226,15 @@ static bool serve_write(struct connection *conn, struct request *rq)
 
 static bool serve_read(struct connection *conn, struct request *rq)
 {
-	unsigned int places = pin_items(conn, rq);
+	unsigned int places;
 	bool whole;
 
-	count_served(conn, rq);
 	gate_enter(conn->owner);
+	places = pin_items(conn, rq);
+	count_served(conn, rq);
 	whole = send_answer(conn, rq, places);
-	gate_leave(conn->owner);
 	unpin_items(conn, rq);
+	gate_leave(conn->owner);
 	return whole;
 }
 

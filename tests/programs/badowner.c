@@ -165,6 +165,10 @@ static bool others(int fd)
 {
 	struct r2net_item item = wire_item(&ticket.others, 0, PAGE_LEN);
 
+	if (!ticket.others.extent) {
+		errno = ENOENT;
+		die("another owner's extent");
+	}
 	return request(fd, true, item) && request(fd, false, item);
 }
 
