@@ -15,12 +15,16 @@
 
 /* Of the reserve, in eighths: atomic allocations, such as the network's, may go down to about three eighths themselves. */
 #define STORE_FLOOR_EIGHTHS 5
+#define TABLE_FLOOR_EIGHTHS 4
 #define SEND_SHARE 4
 
 static const bool reserves = !IS_ENABLED(CONFIG_RAMSTER_WITHOUT_RESERVES);
 
-/* What the kernel keeps free: vm.min_free_kbytes, in pages. */
-static unsigned long reserve_pages(void)
+/*
+ * What the kernel keeps free, in pages: vm.min_free_kbytes, and @boosted by what it keeps more for a while after memory
+ * was fragmented, which may be several times as much.
+ */
+static unsigned long reserve_pages(bool boosted)
 {
 	unsigned long pages = 0;
 	struct zone *zone;
@@ -29,22 +33,33 @@ static unsigned long reserve_pages(void)
 	for_each_online_node(node) {
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(node)->node_zones[i];
-			pages += min_wmark_pages(zone);
+			pages += min_wmark_pages(zone) - (boosted ? 0 : zone->watermark_boost);
 		}
 	}
 	return pages;
 }
 
-gfp_t reserve_store_gfp(void)
+static gfp_t gfp_down_to(unsigned long floor)
 {
-	if (reserves && global_zone_page_state(NR_FREE_PAGES) > reserve_pages() * STORE_FLOOR_EIGHTHS / 8)
+	if (reserves && global_zone_page_state(NR_FREE_PAGES) > floor)
 		return GFP_NOWAIT | __GFP_MEMALLOC | __GFP_NOWARN;
 	return GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
 
+gfp_t reserve_store_gfp(void)
+{
+	return gfp_down_to(reserve_pages(true) * STORE_FLOOR_EIGHTHS / 8);
+}
+
+gfp_t reserve_table_gfp(void)
+{
+	/* What stores have taken before the boost must not be missed here after it. */
+	return gfp_down_to(reserve_pages(false) * TABLE_FLOOR_EIGHTHS / 8);
+}
+
 unsigned long reserve_send_bytes(void)
 {
-	return (reserve_pages() << PAGE_SHIFT) / SEND_SHARE;
+	return (reserve_pages(true) << PAGE_SHIFT) / SEND_SHARE;
 }
 
 unsigned int reserve_task_enter(void)

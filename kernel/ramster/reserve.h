@@ -3,8 +3,9 @@
  * reserve.h - the memory that the kernel keeps for those who free memory: who may take of it, and how much.
  *
  * A store frees a page for the part of one that it takes, and mostly runs just because no other memory is left: without
- * the reserve it would fail when it is needed most. But receiving a peer's acknowledgement needs the reserve, too. So
- * stores may take it down to a floor, and the rest is the network's.
+ * the reserve it would fail when it is needed most. Pages that leave need tables of the blocks that they go to: 1 KiB
+ * for 128 KiB of the usual ones. And receiving a peer's acknowledgement needs the reserve, too. So stores may take it down to a floor,
+ * tables a little further, lest stores leave nothing to make room with, and the rest is the network's.
  *
  * Built with CONFIG_RAMSTER_WITHOUT_RESERVES nobody gets any. That shows what the reserve is for, and is of no other use.
  */
@@ -17,6 +18,9 @@ struct sock;
 
 /* What a store allocates with now. Never sleeps. Any context. */
 gfp_t reserve_store_gfp(void);
+
+/* What a block's table is allocated with now. Never sleeps. Any context. */
+gfp_t reserve_table_gfp(void);
 
 /* Bytes that all send buffers together may take. Any context. */
 unsigned long reserve_send_bytes(void);

@@ -12,6 +12,7 @@
 #include "extent_table.h"
 #include "once.h"
 #include "r2net.h"
+#include "reserve.h"
 #include "slot.h"
 
 #define BLOCK_MAX_SLOTS BIT(ENTRY_SLOT_BITS)
@@ -19,7 +20,6 @@
 /* Each class has about a seventh more slots than the one before, so a zpage wastes a fourteenth of its slot on average. */
 #define CLASS_STEP 7
 #define AGE_LOOKS 1024 /* at blocks, for one that can be read */
-#define BLOCK_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN) /* the reserve is for those who send and receive */
 
 struct slot_class {
 	u16 slots; /* of a block */
@@ -101,7 +101,7 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 	list_for_each_entry(extent, &group->extents, link)
 		if (extent->used_blocks < extent_nr_blocks(extent))
 			break;
-	block = kmem_cache_zalloc(classes[class].tables, BLOCK_GFP);
+	block = kmem_cache_zalloc(classes[class].tables, reserve_table_gfp());
 	if (!block)
 		block = spare_swap(&classes[class], NULL);
 	if (!block)

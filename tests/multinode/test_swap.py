@@ -54,6 +54,8 @@ def test_pages_live_with_both_peers_and_come_home(cluster, front_end):
         assert counters["remotify_pages"] >= 16 * counters["remotify_writes"]
         # Of the usual mixture a page takes 1.5 KiB.
         assert counters["tx_bytes"] <= 2048 * counters["remotify_pages"]
+        # It fills faster than donors take it, but none of its pages is refused while they do.
+        assert n1.sh("dmesg | grep -c 'ramster0: full' || true") == "0"
 
         status = assert_status_agrees(cluster, n1)
         pages = remote_pages(status)

@@ -324,6 +324,24 @@ static void test_lost(void **state)
 	slot_free(kept);
 }
 
+/* Pages that leave make room: what they need for it is theirs when nobody else gets any. */
+static void test_tables_use_the_reserve(void **state)
+{
+	void *entries[3 * EXTENT_BLOCK_SIZE / 4096];
+	struct donor *donor = *state;
+	struct extent_slot slot;
+	size_t nr = 0, i;
+
+	assert_int_equal(donor_lend(donor, SIZE, 1), 0);
+	shim_leave_only_the_reserve(true);
+	while (nr < ARRAY_SIZE(entries) && (entries[nr] = alloc_unpinned(donor, nr, 4096, &slot)))
+		nr++;
+	shim_leave_only_the_reserve(false);
+	for (i = 0; i < nr; i++)
+		slot_free(entries[i]);
+	assert_int_equal(nr, ARRAY_SIZE(entries));
+}
+
 /* Until it is known that a page's bytes have arrived it is not there to be lost, and a dead extent takes none. */
 static void test_only_committed_pages_are_lost(void **state)
 {
@@ -434,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list_and_return, slots_set_up, slots_tear_down),
 		cmocka_unit_test_setup_teardown(test_largest_extent, slots_set_up, slots_tear_down),
 		cmocka_unit_test_setup_teardown(test_lost, slots_set_up, slots_tear_down),
+		cmocka_unit_test_setup_teardown(test_tables_use_the_reserve, slots_set_up, slots_tear_down),
 		cmocka_unit_test_setup_teardown(test_only_committed_pages_are_lost, slots_set_up, slots_tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_then_dead, slots_set_up, slots_tear_down),
 		cmocka_unit_test_setup_teardown(test_dead, slots_set_up, slots_tear_down),

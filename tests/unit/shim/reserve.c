@@ -11,6 +11,11 @@ gfp_t reserve_store_gfp(void)
 	return GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
 
+gfp_t reserve_table_gfp(void)
+{
+	return GFP_NOWAIT | __GFP_MEMALLOC | __GFP_NOWARN;
+}
+
 unsigned long reserve_send_bytes(void)
 {
 	return 1 << 20;

@@ -52,6 +52,7 @@ static struct kmem_cache page_cache = { .size = PAGE_SIZE, .align = PAGE_SIZE };
 static atomic_long_t allocated;
 static unsigned long fail_in; /* allocations until one fails; 0: none will */
 static unsigned int fail_permille;
+static bool only_reserve;
 static bool failed;
 
 void shim_fail_allocation(unsigned long n)
@@ -68,6 +69,11 @@ bool shim_allocation_failed(void)
 void shim_fail_allocations(unsigned int permille)
 {
 	WRITE_ONCE(fail_permille, permille);
+}
+
+void shim_leave_only_the_reserve(bool only)
+{
+	WRITE_ONCE(only_reserve, only);
 }
 
 long shim_allocated(void)
@@ -93,6 +99,8 @@ static bool must_fail(gfp_t gfp)
 		failed = true;
 		return true;
 	}
+	if (READ_ONCE(only_reserve) && !(gfp & (__GFP_DIRECT_RECLAIM | __GFP_MEMALLOC)))
+		return true;
 	return fails_at_random(gfp);
 }
 

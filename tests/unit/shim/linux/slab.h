@@ -27,6 +27,8 @@ void shim_fail_allocation(unsigned long n);
 bool shim_allocation_failed(void);
 /* @permille of all allocations that must not wait fail from now on, by a fixed sequence. */
 void shim_fail_allocations(unsigned int permille);
+/* Allocations that must not wait fail from now on unless they may use the reserve. */
+void shim_leave_only_the_reserve(bool only);
 /* Allocations that were not freed. */
 long shim_allocated(void);
 
