@@ -83,7 +83,7 @@ test-debug: setup
 	+@$(MAKE_ALL) KERNEL=$(DEBUG_KERNEL) programs lab module
 	@rm -rf $(B)/gcov
 	@RAMSTER_KERNEL=$(DEBUG_KERNEL) $(PYTEST) -v $(or $(addprefix tests/multinode/,$(TESTS)),tests/multinode)
-	@tests/kernels/coverage $(B)/gcov
+	@tests/coverage/report $(B)/gcov
 
 test-exhaustion: setup
 	+@$(MAKE_ALL) programs lab module

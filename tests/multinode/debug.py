@@ -17,7 +17,7 @@ def leaks(node):
 
 
 def save_coverage(node, directory):
-    """Adds which lines of the module have run on the node since it was booted, for tests/kernels/coverage."""
+    """Adds which lines of the module have run on the node since it was booted, for tests/coverage/report."""
     # Files there have no size before they are read.
     script = (f"cd {GCOV} 2>/dev/null || exit 0; mkdir -p /tmp/gcov; find . -name '*.gcda' | while read -r file; do "
               'mkdir -p "/tmp/gcov/${file%/*}" && cat "$file" >"/tmp/gcov/$file"; done; tar -C /tmp/gcov -cf - .')

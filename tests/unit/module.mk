@@ -79,3 +79,9 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 valgrind-unit:
 	@tests/setup/install build valgrind
 	+@$(MAKE_ALL) B=$(B)/valgrind CFLAGS="-O1 -g -DSHIM_KEEP_FREE=0 -DFOR_VALGRIND" RUN="env PATIENCE=10 $(VALGRIND)" run-unit
+
+# What counts which lines of the module run, for tests/coverage.
+.PHONY: coverage-unit
+coverage-unit: $(shim_tests)
+	@find $(B) -name '*.gcda' -delete
+	@for test in $^; do echo "test: $$test"; env PATIENCE=10 $$test || exit 1; done
