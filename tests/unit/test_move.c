@@ -171,6 +171,97 @@ static void test_a_target_that_fails(void **state)
 	check_all(PAGES);
 }
 
+/* What goes wrong on the way leaves pages where they are, and is tried again. */
+static void test_a_source_that_fails(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	WRITE_ONCE(scene.donor->item_err, -EIO);
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(scene.donor->reads) > 3);
+	WRITE_ONCE(scene.donor->item_err, 0);
+	wait_until(!pages_at(scene.donor));
+	check_all(PAGES);
+}
+
+static void fail_to_submit(struct donor *donor)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	WRITE_ONCE(donor->submit_err, -ENOTCONN);
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(donor->refused) > 3);
+	assert_int_equal(pages_at(other), 0);
+	WRITE_ONCE(donor->submit_err, 0);
+	wait_until(!pages_at(scene.donor));
+	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
+	check_all(PAGES);
+}
+
+static void test_a_source_without_connection(void **state)
+{
+	fail_to_submit(scene.donor);
+}
+
+static void test_a_target_without_connection(void **state)
+{
+	fail_to_submit(other);
+}
+
+/* A lender that knows the leases no more: those of the target are forgotten, and nothing else is. */
+static void test_a_target_that_forgot(void **state)
+{
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	WRITE_ONCE(other->item_err, -ESTALE);
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(other->writes) > 0);
+	WRITE_ONCE(other->item_err, 0);
+	assert_int_equal(donor_lend(third, SIZE, 3), 0);
+	move_wake();
+	wait_until(!pages_at(scene.donor));
+	check_all(PAGES);
+	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
+}
+
+/* If those of the source are, its pages are lost, and whoever loads one is told. */
+static void test_a_source_that_forgot(void **state)
+{
+	unsigned int i, lost = 0;
+
+	fill_remote(PAGES);
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	WRITE_ONCE(scene.donor->item_err, -ESTALE);
+	keep(scene.donor, 0);
+	wait_until(READ_ONCE(scene.donor->reads) > 0);
+	WRITE_ONCE(scene.donor->item_err, 0);
+	for (i = 0; i < PAGES; i++) {
+		struct async async;
+
+		async_load(&async, i, false);
+		wait_until(READ_ONCE(async.done));
+		if (async.err) {
+			assert_int_equal(async.err, -EIO);
+			lost++;
+		} else {
+			check_async(&async, PAGE_TEXT, i);
+		}
+	}
+	assert_in_range(lost, 1, PAGES);
+}
+
+/* There is room here again. */
+static void test_some_come_home(void **state)
+{
+	fill_remote(PAGES);
+	move_home(PAGES / 2);
+	wait_until(zcache_pages() >= PAGES / 2);
+	assert_in_range(zcache_pages(), PAGES / 2, PAGES * 3 / 4);
+	assert_int_equal(extent_pages() + zcache_pages(), PAGES);
+	move_home(0);
+	check_all(PAGES);
+}
+
 static void test_a_target_that_dies(void **state)
 {
 	fill_remote(PAGES);
@@ -457,6 +548,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept_after_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_source_that_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_source_without_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_without_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_that_forgot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_source_that_forgot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_some_come_home, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_dies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_hangs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * WRITEs to a donor whose connections break: what the thread that sends the coldest pages away can still do.
+ * WRITEs that fail, or to a donor whose connections break: what the thread that sends the coldest pages away can still do.
  */
 #include <setjmp.h>
 #include <cmocka.h>
@@ -94,11 +94,79 @@ static void test_unfenced_writes_are_bounded(void **state)
 	settle();
 }
 
+static void wait_for(const unsigned long *number, unsigned long least)
+{
+	int tries;
+
+	for (tries = 0; tries < patience(TRIES) && READ_ONCE(*number) < least; tries++)
+		usleep(1000);
+	assert_true(READ_ONCE(*number) >= least);
+}
+
+/* Some pages leave, and all are right, here or there. */
+static void assert_they_leave(void)
+{
+	unsigned long i;
+	int tries;
+
+	for (tries = 0; tries < patience(TRIES) && zcache_pages() == PAGES; tries++) {
+		remotify_wait_for_room(1);
+		usleep(1000);
+	}
+	settle();
+	assert_true(zcache_pages() < PAGES);
+	for (i = 0; i < PAGES; i++)
+		check(i, PAGE_TEXT, i);
+}
+
+/* Pages whose WRITE fails, for whatever reason, stay, and leave once it does not. */
+static void test_writes_that_fail(void **state)
+{
+	WRITE_ONCE(scene.donor->wait, false);
+	WRITE_ONCE(scene.donor->item_err, -EIO);
+	fill();
+	wait_for(&scene.donor->writes, 3);
+	WRITE_ONCE(scene.donor->item_err, -ERANGE);
+	wait_for(&scene.donor->writes, READ_ONCE(scene.donor->writes) + 3);
+	assert_int_equal(zcache_pages(), PAGES);
+	assert_true(node_counter("remotify_failed") > 0);
+	assert_true(node_counter("stale_slots") > 0);
+	WRITE_ONCE(scene.donor->item_err, 0);
+	assert_they_leave();
+}
+
+static void test_writes_that_cannot_be_sent(void **state)
+{
+	WRITE_ONCE(scene.donor->wait, false);
+	WRITE_ONCE(scene.donor->submit_err, -ENOTCONN);
+	fill();
+	wait_for(&scene.donor->refused, 3);
+	assert_int_equal(zcache_pages(), PAGES);
+	WRITE_ONCE(scene.donor->submit_err, 0);
+	assert_they_leave();
+}
+
+/* The leases are gone, and with them the room; the pages are not. */
+static void test_a_lender_that_forgot(void **state)
+{
+	WRITE_ONCE(scene.donor->wait, false);
+	WRITE_ONCE(scene.donor->item_err, -ESTALE);
+	fill();
+	wait_for(&scene.donor->writes, 1);
+	assert_int_equal(zcache_pages(), PAGES);
+	WRITE_ONCE(scene.donor->item_err, 0);
+	assert_int_equal(donor_lend(scene.donor, R2NET_EXTENT_MIN, 2), 0);
+	assert_they_leave();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_do_not_stop_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_are_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_writes_that_fail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_writes_that_cannot_be_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_lender_that_forgot, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,8 @@ int r2net_submit(struct r2net_peer *peer, struct r2net_request *req)
 		err = -EIO;
 	if (!err)
 		request_take(donor, req);
+	else
+		ADD_ONCE(donor->refused, 1);
 	spin_unlock(&peer->lock);
 	if (!err && !READ_ONCE(donor->wait))
 		donor_answer_all(donor);

@@ -31,6 +31,7 @@ struct donor {
 	u64 seed; /* of what it does by chance, under peer.lock */
 
 	unsigned long reads, writes, items; /* of the requests that it took; with ADD_ONCE() */
+	unsigned long refused; /* requests, by submit_err; with ADD_ONCE() */
 };
 
 struct donor *donor_new(u32 node);
