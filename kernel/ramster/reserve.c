@@ -33,7 +33,7 @@ static unsigned long reserve_pages(bool boosted)
 	for_each_online_node(node) {
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(node)->node_zones[i];
-			pages += min_wmark_pages(zone) - (boosted ? 0 : zone->watermark_boost);
+			pages += boosted ? min_wmark_pages(zone) : zone->_watermark[WMARK_MIN];
 		}
 	}
 	return pages;
