@@ -13,7 +13,7 @@ module_source := $(module_dir)/source
 module_names := ramster $(if $(filter 5.% 6.1 6.1-%,$(KERNEL)),ramster_frontswap)
 module_make = $(MAKE) --no-print-directory -s -C $(KDIR) M=$(abspath $(module_source)/kernel/ramster) $(module_options)
 # A kernel that looks for mistakes also tells which lines have run.
-module_options = $(if $(filter %-debug,$(KERNEL)),GCOV_PROFILE=y) $(if $(WITHOUT),KCFLAGS=-DCONFIG_RAMSTER_WITHOUT_RESERVES)
+module_options = $(if $(findstring -,$(KERNEL)),GCOV_PROFILE=y) $(if $(WITHOUT),KCFLAGS=-DCONFIG_RAMSTER_WITHOUT_RESERVES)
 
 .PHONY: module module-source module-compiled modules-all
 module: kernel module-source

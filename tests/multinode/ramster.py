@@ -41,6 +41,7 @@ LENDER_GROUP = "ramster-lender.slice"  # the control group in which the service 
 KEEPS = "keep_on_restart = on"
 COUNTERS = "/sys/kernel/ramster/counters"
 AUTHKEY = "ramster authkey 1\nkey " + "6c" * 32 + "\n"  # the same in every lab, and known to everybody
+KERNEL_MIB = 21  # of a node's memory are the common kernel's
 LOOK_SECONDS = 0.1  # between two looks of a program on a node that waits for something there
 
 
@@ -228,7 +229,15 @@ class Cluster:
         """Loads the module; where the kernel has frontswap, first the one that registers with it (it stays)."""
         script = ('cd /lib/ramster; if [ -e ramster_frontswap.ko ] && [ ! -d /sys/module/ramster_frontswap ]; then '
                   'insmod ramster_frontswap.ko || exit; fi; insmod ramster.ko "$@"')
-        node.run("sh", "-c", script, "sh", *self.parameters)
+        node.run("sh", "-c", script, "sh", *self._usual_percentages(node), *self.parameters)
+
+    def _usual_percentages(self, node):
+        """Nodes have more memory where the kernel takes more: with these zcache is as large as it would be without."""
+        if not patience.KERNEL.memory:
+            return []
+        total = int(node.sh("awk '/MemTotal/ { print $2 }' /proc/meminfo")) >> 10
+        share = min(1, (node.status["mem"] - KERNEL_MIB) / total)
+        return [f"remotify_percent={40 * share:.0f}", f"local_max_percent={50 * share:.0f}"]
 
     def unload(self, node, timeout=60):
         """Takes the module out of a node that does not swap any more; ramsterd ends before."""
