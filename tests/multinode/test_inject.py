@@ -56,8 +56,9 @@ def fail_function(node, name, error, probability):
 def assert_works(cluster, n1):
     """Pages go to a peer and come back; when swap ends nothing is left."""
     cluster.wait_space(n1)
+    n1.sh("echo 10 >/sys/module/ramster/parameters/remotify_percent")
     with Hold(n1, 170) as hold:
-        assert cluster.counters(n1)["pages_remote"] > 0
+        cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 0)
         hold.assert_right()
         hold.end()
         cluster.swapoff(n1)
