@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.allow_splats("Call Trace", "page allocation failure"),  # of who got no memory
 ]
 
-MANY = 1500  # seconds for all allocations of a command
+MANY = 1000  # seconds for all allocations of a command
 FUNCTIONS = "/sys/kernel/debug/fail_function"
 LOSE_NOTHING = {"seal_page": errno.EIO, "lease_add": errno.ENOMEM}  # pages stay where they are
 FAIL_LOADS = {"seal_open": errno.EBADMSG, "decompress_page": errno.EIO, "request_route": errno.ETIMEDOUT}
