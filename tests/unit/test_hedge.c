@@ -25,15 +25,7 @@ static struct donor *slow, *quick; /* the one that loads ask, and the one that t
 static u32 remote[PAGES]; /* the indices of remote pages, none beside the one before it */
 static unsigned int nr_remote;
 
-/* Until @condition holds, while threads work. */
-#define wait_until(condition)                                                                                          \
-	do {                                                                                                           \
-		bool true_;                                                                                            \
-		int tries_;                                                                                            \
-		for (tries_ = 0; !(true_ = (condition)) && tries_ < patience(TRIES); tries_++)                         \
-			usleep(1000);                                                                                  \
-		assert_true(true_);                                                                                    \
-	} while (0)
+#define wait_until(condition) wait_until_within(TRIES, condition)
 
 /* Ends @async, and what it stood in: whoever touches that later is found out by the address sanitizer. */
 static void async_free(struct async **async)

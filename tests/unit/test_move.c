@@ -45,15 +45,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Waits until @condition holds, while the thread works. */
-#define wait_until(condition)                                                                                          \
-	do {                                                                                                           \
-		bool true_;                                                                                            \
-		int tries_;                                                                                            \
-		for (tries_ = 0; !(true_ = (condition)) && tries_ < patience(TRIES); tries_++)                         \
-			usleep(1000);                                                                                  \
-		assert_true(true_);                                                                                    \
-	} while (0)
+#define wait_until(condition) wait_until_within(TRIES, condition)
 
 static void keep(struct donor *donor, unsigned int nr)
 {

@@ -17,6 +17,7 @@
 
 #define PAGES 1500
 #define TRIES 2000 /* ms */
+#define wait_until(condition) wait_until_within(TRIES, condition)
 
 static int set_up(void **state)
 {
@@ -94,25 +95,12 @@ static void test_unfenced_writes_are_bounded(void **state)
 	settle();
 }
 
-static void wait_for(const unsigned long *number, unsigned long least)
-{
-	int tries;
-
-	for (tries = 0; tries < patience(TRIES) && READ_ONCE(*number) < least; tries++)
-		usleep(1000);
-	assert_true(READ_ONCE(*number) >= least);
-}
-
 /* Some pages leave, and all are right, here or there. */
 static void assert_they_leave(void)
 {
 	unsigned long i;
-	int tries;
 
-	for (tries = 0; tries < patience(TRIES) && zcache_pages() == PAGES; tries++) {
-		remotify_wait_for_room(1);
-		usleep(1000);
-	}
+	wait_until(zcache_pages() < PAGES);
 	settle();
 	assert_true(zcache_pages() < PAGES);
 	for (i = 0; i < PAGES; i++)
@@ -122,12 +110,15 @@ static void assert_they_leave(void)
 /* Pages whose WRITE fails, for whatever reason, stay, and leave once it does not. */
 static void test_writes_that_fail(void **state)
 {
+	unsigned long writes;
+
 	WRITE_ONCE(scene.donor->wait, false);
 	WRITE_ONCE(scene.donor->item_err, -EIO);
 	fill();
-	wait_for(&scene.donor->writes, 3);
+	wait_until(READ_ONCE(scene.donor->writes) >= 3);
 	WRITE_ONCE(scene.donor->item_err, -ERANGE);
-	wait_for(&scene.donor->writes, READ_ONCE(scene.donor->writes) + 3);
+	writes = READ_ONCE(scene.donor->writes);
+	wait_until(READ_ONCE(scene.donor->writes) >= writes + 3);
 	assert_int_equal(zcache_pages(), PAGES);
 	assert_true(node_counter("remotify_failed") > 0);
 	assert_true(node_counter("stale_slots") > 0);
@@ -140,7 +131,7 @@ static void test_writes_that_cannot_be_sent(void **state)
 	WRITE_ONCE(scene.donor->wait, false);
 	WRITE_ONCE(scene.donor->submit_err, -ENOTCONN);
 	fill();
-	wait_for(&scene.donor->refused, 3);
+	wait_until(READ_ONCE(scene.donor->refused) >= 3);
 	assert_int_equal(zcache_pages(), PAGES);
 	WRITE_ONCE(scene.donor->submit_err, 0);
 	assert_they_leave();
@@ -152,7 +143,7 @@ static void test_a_lender_that_forgot(void **state)
 	WRITE_ONCE(scene.donor->wait, false);
 	WRITE_ONCE(scene.donor->item_err, -ESTALE);
 	fill();
-	wait_for(&scene.donor->writes, 1);
+	wait_until(READ_ONCE(scene.donor->writes) >= 1);
 	assert_int_equal(zcache_pages(), PAGES);
 	WRITE_ONCE(scene.donor->item_err, 0);
 	assert_int_equal(donor_lend(scene.donor, R2NET_EXTENT_MIN, 2), 0);
