@@ -4,8 +4,8 @@
  *
  * A store frees a page for the part of one that it takes, and mostly runs just because no other memory is left: without
  * the reserve it would fail when it is needed most. Pages that leave need tables of the blocks that they go to: 1 KiB
- * for 128 KiB of the usual ones. And receiving a peer's acknowledgement needs the reserve, too. So stores may take it down to a floor,
- * tables a little further, lest stores leave nothing to make room with, and the rest is the network's.
+ * for 128 KiB of the usual ones. And receiving a peer's acknowledgement needs the reserve, too. So stores may take it
+ * down to a floor, tables a little further, lest stores leave nothing to make room with, and the rest is the network's.
  *
  * Built with CONFIG_RAMSTER_WITHOUT_RESERVES nobody gets any. That shows what the reserve is for, and is of no other use.
  */

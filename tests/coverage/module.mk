@@ -10,4 +10,4 @@ coverage:
 	+@$(MAKE_ALL) fuzz-coverage >$(B)/coverage/fuzz.txt
 	@tests/coverage/report --lines $(B)/coverage $(B)/fuzz-coverage/lines.lcov $(wildcard $(B)/gcov) >$(B)/coverage/all.txt
 	@grep % $(B)/coverage/all.txt
-	@grep : $(B)/coverage/all.txt >$(B)/coverage/never.txt
+	@sed -n '/:/p' $(B)/coverage/all.txt >$(B)/coverage/never.txt
