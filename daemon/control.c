@@ -34,6 +34,14 @@ static void on_opened(void *ctx)
 	c->events->opened(c->ctx);
 }
 
+static void on_sent(void *ctx)
+{
+	struct control *c = ctx;
+
+	if (c->events->sent)
+		c->events->sent(c->ctx);
+}
+
 static void on_ended(void *ctx, const char *why, enum transport_end end)
 {
 	struct control *c = ctx;
@@ -85,6 +93,7 @@ static void on_received(void *ctx, const uint8_t *bytes, size_t len)
 static const struct transport_events transport_events = {
 	.opened = on_opened,
 	.received = on_received,
+	.sent = on_sent,
 	.ended = on_ended,
 };
 

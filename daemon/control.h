@@ -27,6 +27,7 @@ enum control_end {
 struct control_events {
 	void (*opened)(void *ctx); /* of control_connect() */
 	void (*message)(void *ctx, const Ramster__Message *message); /* valid during the call; has a body */
+	void (*sent)(void *ctx); /* of a unix socket, or NULL: all messages that were sent have left */
 	void (*ended)(void *ctx, const char *why, enum control_end end); /* control_close() is still due */
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/acceptor.h"
 #include "daemon/control.h"
 #include "daemon/frame.h"
 #include "daemon/listener.h"
@@ -20,6 +21,7 @@
 struct listener {
 	struct ramsterd *d;
 	uv_tcp_t tcp;
+	struct acceptor *acceptor;
 	struct stranger *first, **last; /* the oldest first */
 	unsigned int outsiders; /* of them */
 	char complaint[PEER_REASON_LEN]; /* the last one logged */
@@ -188,29 +190,27 @@ static bool admit(struct listener *listener, struct stranger *s)
 	return false;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static bool take(void *ctx)
 {
-	struct listener *listener = stream->data;
+	struct listener *listener = ctx;
 	struct ramsterd *d = listener->d;
-	struct stranger *s;
+	struct stranger *s = calloc(1, sizeof(*s));
 
-	if (status)
-		return;
-	s = calloc(1, sizeof(*s));
 	if (!s)
-		return;
+		return false;
 	s->listener = listener;
-	s->control = control_accept(ramsterd_transport(d), stream, d->auth, FRAME_LIMIT_PEER, &events, s);
+	s->control = control_accept(ramsterd_transport(d), (uv_stream_t *)&listener->tcp, d->auth, FRAME_LIMIT_PEER,
+				    &events, s);
 	if (!s->control) {
 		free(s);
-		return;
+		return false;
 	}
 	s->from = control_remote(s->control);
 	s->outsider = !is_nodes_address(d, s->from);
 	if (!admit(listener, s)) {
 		control_close(s->control);
 		free(s);
-		return;
+		return true;
 	}
 	s->link = listener->last;
 	*s->link = s;
@@ -219,6 +219,7 @@ static void on_connection(uv_stream_t *stream, int status)
 	uv_timer_init(d->loop, &s->timer);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, on_timer, LISTENER_HELLO_MS, 0);
+	return true;
 }
 
 struct listener *listener_new(struct ramsterd *d)
@@ -232,10 +233,9 @@ struct listener *listener_new(struct ramsterd *d)
 	listener->d = d;
 	listener->last = &listener->first;
 	uv_tcp_init(d->loop, &listener->tcp);
-	listener->tcp.data = listener;
 	ret = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&address, 0);
 	if (!ret)
-		ret = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+		listener->acceptor = acceptor_new((uv_stream_t *)&listener->tcp, BACKLOG, take, listener, &ret);
 	if (!ret)
 		return listener;
 	log_err("cannot listen on %s:%u, as cluster.conf says of %s: %s", d->self->address, (unsigned int)d->self->port,
@@ -257,5 +257,7 @@ void listener_free(struct listener *listener)
 		control_close(listener->first->control);
 		forget(listener->first);
 	}
+	acceptor_free(listener->acceptor);
+	listener->tcp.data = listener;
 	uv_close((uv_handle_t *)&listener->tcp, on_closed);
 }

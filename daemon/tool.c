@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/access.h"
+#include "daemon/acceptor.h"
 #include "daemon/control.h"
 #include "daemon/empty.h"
 #include "daemon/frame.h"
@@ -20,12 +21,15 @@
 #include "daemon/status.h"
 #include "daemon/tool.h"
 
+#define BACKLOG 16
+
 struct tool {
 	struct ramsterd *d;
 	uv_pipe_t pipe;
+	struct acceptor *acceptor;
 	char path[108];
 	gid_t group; /* whose members may look; ACCESS_NO_GROUP */
-	struct client *first;
+	struct client *first, **last; /* the one that has been quiet for the longest first */
 	unsigned int clients;
 };
 
@@ -33,15 +37,32 @@ struct client {
 	struct tool *tool;
 	struct client *next, **link; /* in the tool's list */
 	struct control *control;
+	bool answering; /* the answer has not left yet */
 };
+
+static void list_add(struct client *client)
+{
+	client->next = NULL;
+	client->link = client->tool->last;
+	*client->link = client;
+	client->tool->last = &client->next;
+	client->tool->clients++;
+}
+
+static void list_remove(struct client *client)
+{
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
+	else
+		client->tool->last = client->link;
+	client->tool->clients--;
+}
 
 static void drop(struct client *client)
 {
 	control_close(client->control);
-	*client->link = client->next;
-	if (client->next)
-		client->next->link = client->link;
-	client->tool->clients--;
+	list_remove(client);
 	free(client);
 }
 
@@ -116,15 +137,19 @@ static bool may(struct client *client, const Ramster__Message *message)
 	return false;
 }
 
+/* One at a time: else who asks without end would keep the loop from all else, and memory full of answers. */
 static void on_message(void *ctx, const Ramster__Message *message)
 {
 	struct client *client = ctx;
 	int ret = -EPROTO;
 
-	if (!may(client, message)) {
+	if (client->answering || !may(client, message)) {
 		drop(client);
 		return;
 	}
+	client->answering = true;
+	list_remove(client);
+	list_add(client);
 	switch (message->body_case) {
 	case RAMSTER__MESSAGE__BODY_STATUS_REQUEST:
 		ret = answer_status(client);
@@ -142,6 +167,13 @@ static void on_message(void *ctx, const Ramster__Message *message)
 		drop(client);
 }
 
+static void on_sent(void *ctx)
+{
+	struct client *client = ctx;
+
+	client->answering = false;
+}
+
 static void on_ended(void *ctx, const char *why, enum control_end end)
 {
 	drop(ctx);
@@ -149,28 +181,29 @@ static void on_ended(void *ctx, const char *why, enum control_end end)
 
 static const struct control_events events = {
 	.message = on_message,
+	.sent = on_sent,
 	.ended = on_ended,
 };
 
-static void on_connection(uv_stream_t *stream, int status)
+/* Whoever is quiet must not keep others out: where there is no place, the one that has been so for the longest goes. */
+static bool take(void *ctx)
 {
-	struct tool *tool = stream->data;
+	struct tool *tool = ctx;
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (status || !client) {
-		free(client);
-		return;
-	}
+	if (!client)
+		return false;
 	client->tool = tool;
-	client->next = tool->first;
-	client->link = &tool->first;
-	if (client->next)
-		client->next->link = &client->next;
-	tool->first = client;
-	tool->clients++;
-	client->control = control_accept(&transport_unix, stream, NULL, FRAME_LIMIT_PEER, &events, client);
-	if (!client->control || tool->clients > TOOL_CLIENTS)
-		drop(client);
+	client->control = control_accept(&transport_unix, (uv_stream_t *)&tool->pipe, NULL, FRAME_LIMIT_PEER, &events,
+					 client);
+	if (!client->control) {
+		free(client);
+		return false;
+	}
+	if (tool->clients == TOOL_CLIENTS)
+		drop(tool->first);
+	list_add(client);
+	return true;
 }
 
 /* Whether somebody answers at the path; if not, what is there is removed. */
@@ -192,6 +225,13 @@ static bool taken(const char *path)
 static void on_closed(uv_handle_t *handle)
 {
 	free(handle->data);
+}
+
+static void tool_close(struct tool *tool)
+{
+	acceptor_free(tool->acceptor);
+	tool->pipe.data = tool;
+	uv_close((uv_handle_t *)&tool->pipe, on_closed);
 }
 
 /* For root, and for members of the group where there is one. Nobody can connect yet. */
@@ -216,18 +256,18 @@ struct tool *tool_new(struct ramsterd *d, const char *path, gid_t group)
 		return NULL;
 	tool->d = d;
 	tool->group = group;
+	tool->last = &tool->first;
 	snprintf(tool->path, sizeof(tool->path), "%s", path);
 	uv_pipe_init(d->loop, &tool->pipe, 0);
-	tool->pipe.data = tool;
 	ret = uv_pipe_bind(&tool->pipe, path);
 	if (!ret)
 		ret = open_to(path, group);
 	if (!ret)
-		ret = uv_listen((uv_stream_t *)&tool->pipe, 16, on_connection);
+		tool->acceptor = acceptor_new((uv_stream_t *)&tool->pipe, BACKLOG, take, tool, &ret);
 	if (!ret)
 		return tool;
 	log_err("%s: cannot listen: %s", path, uv_strerror(ret));
-	uv_close((uv_handle_t *)&tool->pipe, on_closed);
+	tool_close(tool);
 	return NULL;
 }
 
@@ -238,5 +278,5 @@ void tool_free(struct tool *tool)
 	unlink(tool->path);
 	while (tool->first)
 		drop(tool->first);
-	uv_close((uv_handle_t *)&tool->pipe, on_closed);
+	tool_close(tool);
 }

@@ -8,7 +8,7 @@
 #include "daemon/ramsterd.h"
 
 #define TOOL_PATH "/run/ramster/ramsterd.sock"
-#define TOOL_CLIENTS 64 /* more are closed */
+#define TOOL_CLIENTS 64 /* with more the one is closed that has asked nothing for the longest */
 
 /**
  * tool_new - listen

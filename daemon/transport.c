@@ -16,6 +16,7 @@ struct transport {
 		uv_pipe_t pipe;
 	};
 	uv_connect_t connect;
+	struct stream_queue queue;
 	const struct transport_events *events; /* NULL once closed */
 	void *ctx;
 	uint8_t buffer[16384];
@@ -134,6 +135,14 @@ static struct transport *tcp_accept(uv_stream_t *listener, const struct auth *au
 	return t;
 }
 
+static void on_emptied(uv_stream_t *stream)
+{
+	struct transport *t = stream->data;
+
+	if (t->events && t->events->sent)
+		t->events->sent(t->ctx);
+}
+
 static struct transport *unix_accept(uv_stream_t *listener, const struct auth *auth,
 				     const struct transport_events *events, void *ctx)
 {
@@ -141,6 +150,7 @@ static struct transport *unix_accept(uv_stream_t *listener, const struct auth *a
 
 	if (!t)
 		return NULL;
+	t->queue.emptied = on_emptied;
 	if (uv_pipe_init(listener->loop, &t->pipe, 0)) {
 		free(t);
 		return NULL;
@@ -150,7 +160,7 @@ static struct transport *unix_accept(uv_stream_t *listener, const struct auth *a
 
 static int transport_send(struct transport *t, const void *bytes, size_t len)
 {
-	return stream_send(&t->stream, bytes, len);
+	return stream_send(&t->stream, &t->queue, bytes, len);
 }
 
 static void tcp_remote(struct transport *t, struct in_addr *address)

@@ -25,6 +25,7 @@ enum transport_end {
 struct transport_events {
 	void (*opened)(void *ctx); /* of connect(): the other side has proven who it is, and bytes can be sent now */
 	void (*received)(void *ctx, const uint8_t *bytes, size_t len);
+	void (*sent)(void *ctx); /* of a unix socket, or NULL: all that was sent has left */
 	void (*ended)(void *ctx, const char *why, enum transport_end end); /* close() is still due */
 };
 

@@ -15,6 +15,7 @@
 struct transport {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
+	struct stream_queue queue;
 	const struct transport_events *events; /* NULL once closed */
 	void *ctx;
 	const struct auth *auth;
@@ -46,7 +47,7 @@ static int send_cipher(void *ctx, const void *bytes, size_t len)
 {
 	struct transport *t = ctx;
 
-	return stream_send((uv_stream_t *)&t->tcp, bytes, len);
+	return stream_send((uv_stream_t *)&t->tcp, &t->queue, bytes, len);
 }
 
 static int tls_send(struct transport *t, const void *bytes, size_t len)

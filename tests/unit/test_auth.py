@@ -18,7 +18,7 @@ import pytest
 
 import tls
 from authkey import KEY, OTHER_KEY, key_file, key_id
-from test_ramsterd import BUILD, HELLO, MIB, PORT, REFUSE, Fixed, Owner, make_cluster, pack, wait_for
+from test_ramsterd import BUILD, HELLO, MIB, PORT, REFUSE, Fixed, Owner, make_cluster, memory, pack, wait_for
 
 __all__ = ["make_cluster"]
 
@@ -65,11 +65,6 @@ def ended(sock, seconds=10):
     with contextlib.suppress(ConnectionError):
         while sock.recv(4096):
             pass
-
-
-def resident(cluster, name):
-    with open(f"/proc/{cluster.processes[name].pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
 
 
 # ---- The file ----
@@ -342,7 +337,7 @@ def test_flood(pair, begins):
     if hard < FLOOD + 1000:
         pytest.skip(f"only {hard} files may be open here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (FLOOD + 1000, hard))
-    before, lines = resident(pair, "d2"), pair.log("d2").count("\n")
+    before, lines = memory(pair, "d2"), pair.log("d2").count("\n")
     sockets = []
     try:
         for i in range(FLOOD):
@@ -353,7 +348,7 @@ def test_flood(pair, begins):
             if i == FLOOD // 2:
                 pair.stop("d1", signal.SIGKILL)
                 pair.start_daemon(1)
-        grown = resident(pair, "d2") - before
+        grown = memory(pair, "d2") - before
         print(f"{FLOOD} half-open connections: {grown >> 10} KiB more")
         wait_for_pair(pair)
     finally:

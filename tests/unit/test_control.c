@@ -30,6 +30,7 @@ struct fixture {
 	struct control *control;
 	unsigned int messages;
 	unsigned int pings;
+	unsigned int sent;
 	bool ended, malformed;
 	bool close_at_message;
 };
@@ -56,7 +57,14 @@ static void on_ended(void *ctx, const char *why, enum control_end end)
 	f->control = NULL;
 }
 
-static const struct control_events events = { .message = on_message, .ended = on_ended };
+static void on_sent(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->sent++;
+}
+
+static const struct control_events events = { .message = on_message, .sent = on_sent, .ended = on_ended };
 
 static void on_connection(uv_stream_t *stream, int status)
 {
@@ -265,6 +273,33 @@ static void test_send(void **state)
 	frame_free(&reader);
 }
 
+/* Not before the last byte has left, and once. */
+static void test_sent(void **state)
+{
+	struct fixture *f = *state;
+	Ramster__Message message = RAMSTER__MESSAGE__INIT;
+	Ramster__Refuse refuse = RAMSTER__REFUSE__INIT;
+	char bytes[65536];
+
+	message.body_case = RAMSTER__MESSAGE__BODY_REFUSE;
+	message.refuse = &refuse;
+	refuse.reason = calloc(1, STREAM_QUEUE_MAX / 2); /* more than the socket takes */
+	memset(refuse.reason, 'x', STREAM_QUEUE_MAX / 2 - 1);
+	assert_int_equal(control_send(f->control, &message), 0);
+	refuse.reason[0] = 0;
+	assert_int_equal(control_send(f->control, &message), 0);
+	settle(f);
+	assert_int_equal(f->sent, 0);
+	while (!f->sent) {
+		assert_true(recv(f->raw, bytes, sizeof(bytes), 0) > 0);
+		settle(f);
+	}
+	while (recv(f->raw, bytes, sizeof(bytes), 0) > 0)
+		settle(f);
+	assert_int_equal(f->sent, 1);
+	free(refuse.reason);
+}
+
 /* A reader that never reads is cut off instead of filling our memory. */
 static void test_slow_reader(void **state)
 {
@@ -290,7 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_whole),	   TEST(test_byte_by_byte), TEST(test_cut),	     TEST(test_zero_length),
 		TEST(test_limit),	   TEST(test_garbage),	    TEST(test_unknown_body), TEST(test_http),
-		TEST(test_close_in_event), TEST(test_send),	    TEST(test_slow_reader),
+		TEST(test_close_in_event), TEST(test_send),	    TEST(test_sent),	     TEST(test_slow_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -92,6 +93,14 @@ def unpack(data):
     return fields
 
 
+def frame(message):
+    data = pack(message)
+    return struct.pack(">I", len(data)) + data
+
+
+STATUS_REQUEST = frame({16: {}})
+
+
 def wait_for(what, condition, seconds=10):
     """Waits until condition() is true and returns its value."""
     end = time.monotonic() + seconds
@@ -101,6 +110,12 @@ def wait_for(what, condition, seconds=10):
             return value
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.02)
+
+
+def memory(cluster, name, what="VmRSS"):
+    """Bytes that a process has, by a line of its /proc/PID/status."""
+    with open(f"/proc/{cluster.processes[name].pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith(what))
 
 
 class Owner:
@@ -114,8 +129,7 @@ class Owner:
         self.send({HELLO: hello})
 
     def send(self, message):
-        data = pack(message)
-        self.socket.sendall(struct.pack(">I", len(data)) + data)
+        self.socket.sendall(frame(message))
 
     def receive(self):
         """The next message as (number of its member, fields), or None at the end."""
@@ -591,6 +605,72 @@ def test_flood(two):
     assert two.node(1, 2)["control"] == "up"
 
 
+def connect_tool(cluster, i):
+    """A client of the operator's socket that has asked nothing yet."""
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(f"{cluster.path}/tool{i}")  # without a time-out it waits for its turn
+    s.settimeout(10)
+    return s
+
+
+def test_quiet_clients_keep_nobody_out(two):
+    clients = [connect_tool(two, 1) for _ in range(200)]
+    assert two.status(1)
+    assert clients[0].recv(1) == b""  # the one that was quiet for the longest
+    clients[-1].sendall(STATUS_REQUEST)
+    assert clients[-1].recv(1)
+    for s in clients:
+        s.close()
+
+
+def test_client_that_asks_without_end(two):
+    """It is cut off at its second question before the answer to the first; neither memory nor others feel it."""
+    before = memory(two, "d1", "VmHWM")
+    clients = [connect_tool(two, 1) for _ in range(60)]
+    for s in clients:
+        with contextlib.suppress(ConnectionError):
+            s.sendall(STATUS_REQUEST * 2000)
+    assert two.status(1)
+    assert memory(two, "d1", "VmHWM") - before < 4 * MIB
+    for s in clients:
+        with contextlib.suppress(ConnectionError):
+            while s.recv(65536):
+                pass
+        s.close()
+    assert two.node(1, 2)["control"] == "up"
+
+
+CONNECT_WITHOUT_END = """
+import socket, struct, sys, time
+end, reset = time.monotonic() + 2, struct.pack("ii", 1, 0)
+for _ in range(50000):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)  # no port stays in use
+        s.connect((sys.argv[1], int(sys.argv[2])))
+    if time.monotonic() > end:
+        break
+"""
+
+
+def test_connections_without_end(two):
+    """The control port is connected to as fast as some processes can: ramsterd goes on with all else."""
+    before = memory(two, "d1")
+    command = [sys.executable, "-c", CONNECT_WITHOUT_END, two.address(1), str(PORT)]
+    flood = [subprocess.Popen(command) for _ in range(3)]
+    for i, process in enumerate(flood):
+        two.processes[f"flood{i}"] = process
+    slowest = 0
+    while any(process.poll() is None for process in flood):
+        begun = time.monotonic()
+        assert two.status(1)
+        slowest = max(slowest, time.monotonic() - begun)
+    assert [process.returncode for process in flood] == [0, 0, 0]
+    assert slowest < 2
+    assert two.node(1, 2)["control"] == two.node(2, 1)["control"] == "up"
+    assert two.log("d1").count(": down: ") == two.log("d2").count(": down: ") == 0
+    assert memory(two, "d1") - before < 4 * MIB
+
+
 def test_reload(two):
     conf = two.path / "cluster.conf"
     good = conf.read_text()
@@ -914,11 +994,8 @@ def test_question_at_the_end(two):
     """Who asks while it ends is answered as ever or not at all, but not by what is left of it."""
     daemon = two.processes["d1"]
     daemon.send_signal(signal.SIGSTOP)
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
-        s.connect(f"{two.path}/tool1")
-        request = pack({16: {}})  # StatusRequest
-        s.sendall(struct.pack(">I", len(request)) + request)
+    with connect_tool(two, 1) as s:
+        s.sendall(STATUS_REQUEST)
         daemon.send_signal(signal.SIGTERM)
         daemon.send_signal(signal.SIGCONT)
         with contextlib.suppress(ConnectionError):
