@@ -24,7 +24,8 @@ struct owner {
 	uint64_t instance; /* as it told last; 0: never */
 	uint64_t seen_ms; /* last time that it was up, or our start */
 	uint64_t token_instance; /* that @token is for; 0: none yet */
-	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance */
+	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance, until a key is retired */
+	bool renew; /* the lender's token for it is from before a key was retired */
 	uint64_t held; /* bytes leased to it, as the lender told last */
 	uint64_t counted; /* bytes of them that the walk under way has seen */
 	unsigned int open; /* questions to the lender that it caused, in any session */
@@ -92,6 +93,12 @@ static int put(struct question *q, sidedoor_reply_fn reply)
 	if (ret)
 		end(q);
 	return ret;
+}
+
+static void make_token(struct owner *owner, uint64_t instance)
+{
+	ramsterd_random(owner->token, sizeof(owner->token));
+	owner->token_instance = instance;
 }
 
 /* The lender said with its answer what the owner has now. */
@@ -197,10 +204,8 @@ static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply
 
 	if (!q)
 		return -ENOMEM;
-	if (owner->token_instance != q->request.instance) {
-		ramsterd_random(owner->token, sizeof(owner->token));
-		owner->token_instance = q->request.instance;
-	}
+	if (owner->token_instance != q->request.instance)
+		make_token(owner, q->request.instance);
 	memcpy(q->request.token, owner->token, sizeof(owner->token));
 	return put(q, reply);
 }
@@ -257,7 +262,7 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 
 /* ---- Returns ---- */
 
-/* Of RELEASE and EXPEL. */
+/* Of RELEASE, and in the end of EXPEL. */
 static void on_released(void *ctx, int error, const struct lender_reply *reply)
 {
 	struct question *q = ctx;
@@ -359,7 +364,87 @@ const char *donor_on_list(struct donor *donor, struct peer *peer, const Ramster_
 	return NULL;
 }
 
+/* ---- Tokens that were given before a key was retired ---- */
+
+static void audit(struct donor *donor);
+
+static void on_renewed(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct question *q = ctx;
+
+	if (error)
+		q->donor->owners[q->node].renew = true;
+	on_admitted(q, error, reply);
+}
+
+/* Connections that are there go on; for another one the owner is told the new token. */
+static void renew(struct donor *donor, uint32_t node, uint64_t instance)
+{
+	struct owner *owner = &donor->owners[node];
+	struct question *q = ask(donor, NULL, LENDER_ADMIT);
+
+	if (!q)
+		return;
+	make_token(owner, instance);
+	q->node = node;
+	q->request.owner = node;
+	q->request.instance = instance;
+	memcpy(q->request.token, owner->token, sizeof(owner->token));
+	owner->renew = false;
+	if (put(q, on_renewed))
+		owner->renew = true;
+}
+
+/* Of an owner that nobody knows yet, the leases or its Hello tell the instance. */
+static void renew_known(struct donor *donor)
+{
+	for (unsigned int i = 0; i < R2NET_MAX_NODES && sidedoor_status(donor->d->door); i++) {
+		const struct owner *owner = &donor->owners[i];
+		uint64_t instance = owner->instance ? owner->instance : owner->token_instance;
+
+		if (owner->renew && instance)
+			renew(donor, i, instance);
+	}
+}
+
+void donor_key_retired(struct donor *donor)
+{
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
+		donor->owners[i].renew = true;
+	renew_known(donor);
+	audit(donor);
+}
+
 /* ---- Owners that are gone ---- */
+
+/* Why an owner's instance is over; NULL: it is not. */
+static const char *gone(const struct donor *donor, uint32_t node, uint64_t instance)
+{
+	const struct owner *owner = &donor->owners[node];
+	const struct peer *peer = donor->d->peers[node];
+	bool up = peer && peer->state == PEER_UP;
+
+	if (up && !peer->offer.owner_instance)
+		return "it says that it has no module any more";
+	if (owner->instance && owner->instance != instance)
+		return "it came back as a new one";
+	if (!up && uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
+		return "it was away for hold_time";
+	return NULL;
+}
+
+/* Unless it has come back meanwhile: then it was admitted again, by the same token. */
+static void on_expelled(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct question *q = ctx;
+	struct owner *owner = &q->donor->owners[q->node];
+	const struct peer *peer = q->donor->d->peers[q->node];
+	bool back = peer && peer->state == PEER_UP && peer->offer.owner_instance == q->request.instance;
+
+	if (!error && !back && owner->token_instance == q->request.instance)
+		owner->token_instance = 0;
+	on_released(q, error, reply);
+}
 
 static void expel(struct donor *donor, uint32_t node, uint64_t instance, const char *why)
 {
@@ -371,28 +456,42 @@ static void expel(struct donor *donor, uint32_t node, uint64_t instance, const c
 	q->node = node;
 	q->request.owner = node;
 	q->request.instance = instance;
-	put(q, on_released);
+	put(q, on_expelled);
+}
+
+void donor_node_removed(struct donor *donor, uint32_t node)
+{
+	const struct owner *owner = &donor->owners[node];
+	uint64_t instance = owner->token_instance ? owner->token_instance : owner->instance;
+
+	if (instance && !owner->held)
+		expel(donor, node, instance, "it is no longer a node as it was");
 }
 
 static void judge(struct donor *donor, const struct lender_lease *lease)
 {
 	const struct owner *owner;
-	const struct peer *peer;
+	const char *why;
 
 	if (lease->owner >= R2NET_MAX_NODES)
 		return;
 	owner = &donor->owners[lease->owner];
-	peer = donor->d->peers[lease->owner];
-	if (peer && peer->state == PEER_UP && !peer->offer.owner_instance)
-		expel(donor, lease->owner, lease->instance, "it says that it has no module any more");
-	else if (owner->instance && owner->instance != lease->instance)
-		expel(donor, lease->owner, lease->instance, "it came back as a new one");
-	else if (!(peer && peer->state == PEER_UP) &&
-		 uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
-		expel(donor, lease->owner, lease->instance, "it was away for hold_time");
+	why = gone(donor, lease->owner, lease->instance);
+	if (why)
+		expel(donor, lease->owner, lease->instance, why);
+	else if (owner->renew && !owner->instance && !owner->token_instance)
+		renew(donor, lease->owner, lease->instance);
 }
 
-static void audit(struct donor *donor);
+/* Who is gone and had no leases has a token still. */
+static void judge_token(struct donor *donor, uint32_t node)
+{
+	uint64_t instance = donor->owners[node].token_instance;
+	const char *why = instance ? gone(donor, node, instance) : NULL;
+
+	if (why)
+		expel(donor, node, instance, why);
+}
 
 /* @whole: all leases were seen */
 static void end_audit(struct donor *donor, bool whole)
@@ -400,8 +499,10 @@ static void end_audit(struct donor *donor, bool whole)
 	bool again = donor->again;
 
 	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
-		if (whole)
+		if (whole) {
 			donor->owners[i].held = donor->owners[i].counted;
+			judge_token(donor, i);
+		}
 		donor->owners[i].counted = 0;
 	}
 	if (whole)
@@ -461,6 +562,7 @@ void donor_owner_seen(struct donor *donor, struct peer *peer)
 
 void donor_lender_came(struct donor *donor)
 {
+	renew_known(donor);
 	audit(donor);
 }
 
@@ -488,6 +590,7 @@ void donor_tick(struct donor *donor)
 
 	for_each_peer(donor->d, peer) if (peer->state == PEER_UP) donor->owners[peer->node.number].seen_ms =
 		uv_now(donor->d->loop);
+	renew_known(donor);
 	if (++donor->ticks % AUDIT_TICKS == 0 || revoke_wanted(donor->d->revoke))
 		audit(donor);
 }

@@ -26,6 +26,12 @@ const char *donor_on_list(struct donor *donor, struct peer *peer, const Ramster_
 /* The peer told another owner instance than before, or 0: leases of its earlier instances are ended. */
 void donor_owner_seen(struct donor *donor, struct peer *peer);
 
+/* A key of the cluster was retired: what was given to whoever had it opens no data connection any more. */
+void donor_key_retired(struct donor *donor);
+
+/* d->peers has a node no more. What it has leased ends after hold_time; without leases it is let go at once. */
+void donor_node_removed(struct donor *donor, uint32_t node);
+
 /* The lender is there: its leases are compared with the owners known. */
 void donor_lender_came(struct donor *donor);
 
@@ -35,7 +41,7 @@ uint64_t donor_held(const struct donor *donor, unsigned int node);
 /* Whether a node has more than its quota; @text says so then. */
 bool donor_over_quota(const struct donor *donor, const struct conf_node *node, char text[DONOR_TEXT_LEN]);
 
-/* Each second: ends the leases of owners that were away for hold_time. */
+/* Each second: ends the leases and the tokens of owners that were away for hold_time. */
 void donor_tick(struct donor *donor);
 
 #endif

@@ -90,6 +90,7 @@ static void remove_peer(struct ramsterd *d, unsigned int number)
 	log_info("%s: no longer a node as it was", peer->node.name);
 	d->peers[number] = NULL;
 	peer_free(peer);
+	donor_node_removed(d->donor, number);
 }
 
 void reload_peers(struct ramsterd *d)
@@ -141,21 +142,37 @@ int reload_set(struct ramsterd *d, char *const *assignments, size_t count, char 
 	return 0;
 }
 
+static bool any_retired(const struct authkeys *before, const struct authkeys *now)
+{
+	for (unsigned int i = 0; i < before->len; i++)
+		if (!authkeys_find(now, before->keys[i].id))
+			return true;
+	return false;
+}
+
 /* Reads the keys anew. Returns false, reported and with the old ones in force, if that fails. */
 static bool read_keys(struct ramsterd *d, const struct conf *conf)
 {
 	char error[AUTHKEY_ERROR_LEN];
+	struct authkeys before;
 	struct peer *peer;
+	bool retired;
 
 	if (!d->auth)
 		return true;
+	before = d->auth->keys;
 	if (authkeys_load(conf->authkey, &d->auth->keys, error)) {
 		log_err("%s; the configuration and the keys in force stay", error);
+		authkeys_wipe(&before);
 		return false;
 	}
+	retired = any_retired(&before, &d->auth->keys);
+	authkeys_wipe(&before);
 	log_info("%s: key %s%s%s", conf->authkey, d->auth->keys.keys[0].id, d->auth->keys.len > 1 ? ", and still " : "",
 		 d->auth->keys.len > 1 ? d->auth->keys.keys[1].id : "");
 	for_each_peer(d, peer) peer_keys_changed(peer);
+	if (retired)
+		donor_key_retired(d->donor);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 """Who gets in on control connections, and what an operator is told of who does not: real daemons, without the module."""
 
 import contextlib
+import itertools
 import json
 import os
 import resource
@@ -462,6 +463,62 @@ def test_retired_key(cluster):
     wait_for_pair(cluster)
     with pytest.raises(tls.TlsError):
         Owner(cluster, 1, instance=11)
+
+
+def opens(owner, grant, number):
+    """Whether a token opens a data connection."""
+    connection, status = owner.data_connection(grant, number)
+    connection.close()
+    assert status in (0, 4)  # R2NET_EPERM
+    return status == 0
+
+
+def test_token_of_a_retired_key(cluster):
+    """It opens no data connection any more; the one that is there goes on, and a node with the newer key has a new token."""
+    new = OTHER_KEY
+    cluster.start_lender(1)
+    cluster.write_key(KEY, file="authkey1")
+    cluster.write_conf(file="conf1", authkey="authkey1")
+    cluster.start_daemon(1, conf="conf1")
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(2)
+    connection, status = owner.data_connection(grant, 1)
+    assert status == 0
+    give_keys(cluster, 1, new, KEY)
+    give_keys(cluster, 1, new, KEY)
+    assert opens(owner, grant, 2)
+    give_keys(cluster, 1, new)
+    numbers = itertools.count(100)
+    wait_for("its token is another one", lambda: not opens(owner, grant, next(numbers)))
+    connection.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        connection.recv(1)
+    owner = Owner(cluster, 1, instance=11, key=new)
+    owner.expect(HELLO)
+    assert sorted(owner.leases()) == sorted(grant[2])
+    again = owner.lease(0)
+    assert again[4] != grant[4] and opens(owner, again, 3) and not opens(owner, grant, 4)
+
+
+@pytest.mark.parametrize("leases", [0, 2])
+def test_token_of_a_node_taken_out(cluster, leases):
+    """Without leases it ends at once, with them after hold_time."""
+    cluster.write_conf(more="\thold_time = 1s\n")
+    cluster.start_lender(1)
+    cluster.start_daemon(1)
+    wait_for("it lends", lambda: cluster.lends(1))
+    owner = Owner(cluster, 1, instance=11)
+    owner.expect(HELLO)
+    grant = owner.lease(leases)
+    connection, status = owner.data_connection(grant, 1)
+    assert status == 0
+    cluster.write_conf(more=f"\thold_time = {'1s' if leases else '1h'}\n", first=1)
+    cluster.processes["d1"].send_signal(signal.SIGHUP)
+    connection.settimeout(30)
+    assert connection.recv(1) == b""
+    assert not opens(owner, grant, 2)
 
 
 def test_bad_key_at_reload(pair):

@@ -37,6 +37,10 @@ static uint64_t now_ms;
 static unsigned int expelled; /* EXPEL that the lender was asked */
 static unsigned int full; /* grants with FULL that were sent */
 static unsigned int released; /* leases that the lender was told to end */
+static unsigned int admitted; /* ADMIT that the lender was asked */
+static struct lender_request last; /* ADMIT or EXPEL */
+static uint8_t granted[R2NET_TOKEN_LEN]; /* the token that was sent last */
+static bool no_lender;
 
 /* ---- What donor.c calls ---- */
 
@@ -51,7 +55,9 @@ void log_print(int priority, const char *format, ...)
 
 void ramsterd_random(void *bytes, size_t len)
 {
-	memset(bytes, 0, len);
+	static uint8_t value;
+
+	memset(bytes, ++value, len);
 }
 
 bool lend_borrowing(const struct ramsterd *daemon)
@@ -61,8 +67,13 @@ bool lend_borrowing(const struct ramsterd *daemon)
 
 void peer_send(struct peer *peer, const Ramster__Message *message)
 {
-	full += message->body_case == RAMSTER__MESSAGE__BODY_LEASE_GRANT &&
-		message->lease_grant->error == RAMSTER__LEASE_GRANT__ERROR__FULL;
+	const Ramster__LeaseGrant *grant = message->lease_grant;
+
+	if (message->body_case != RAMSTER__MESSAGE__BODY_LEASE_GRANT)
+		return;
+	full += grant->error == RAMSTER__LEASE_GRANT__ERROR__FULL;
+	if (!grant->error)
+		memcpy(granted, grant->token.data, grant->token.len);
 }
 
 bool revoke_draining(const struct revoke *revoke)
@@ -89,15 +100,20 @@ void revoke_decide(struct revoke *revoke)
 
 const struct lender_status *sidedoor_status(const struct sidedoor *door)
 {
-	return &lender;
+	return no_lender ? NULL : &lender;
 }
 
 int sidedoor_call(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
 {
+	if (no_lender)
+		return -ENOTCONN;
 	assert_true(calls_len < CALLS);
 	if (request->command == LENDER_RELEASE)
 		released += request->count;
 	expelled += request->command == LENDER_EXPEL;
+	admitted += request->command == LENDER_ADMIT;
+	if (request->command == LENDER_ADMIT || request->command == LENDER_EXPEL)
+		last = *request;
 	calls[calls_len++] = (struct call){ .reply = reply, .ctx = ctx };
 	return 0;
 }
@@ -123,6 +139,16 @@ static void answer_with(int error, unsigned int count)
 static void answer(int error)
 {
 	answer_with(error, 0);
+}
+
+/* Only the question that has waited for the longest. */
+static void answer_first(void)
+{
+	const struct lender_reply reply = { .status = lender };
+	const struct call call = calls[0];
+
+	memmove(calls, calls + 1, --calls_len * sizeof(calls[0]));
+	call.reply(call.ctx, 0, &reply);
 }
 
 static const char *ask_list(struct peer *peer)
@@ -165,7 +191,8 @@ static int setup(void **state)
 		d.peers[i] = &peers[i];
 	}
 	draining = false;
-	full = released = expelled = 0;
+	no_lender = false;
+	full = released = expelled = admitted = 0;
 	now_ms = 0;
 	conf.hold_time_ms = 60000;
 	d.donor = donor_new(&d);
@@ -254,6 +281,113 @@ static void test_back_in_time(void **state)
 	assert_int_equal(expelled, 1);
 }
 
+static void assert_last(uint32_t command, uint32_t owner, uint64_t instance)
+{
+	assert_int_equal(last.command, command);
+	assert_int_equal(last.owner, owner);
+	assert_int_equal(last.instance, instance);
+}
+
+/* The lender has another token at once, which is what the owner gets from then on. */
+static void test_key_retired(void **state)
+{
+	uint8_t before[R2NET_TOKEN_LEN];
+
+	assert_null(ask_leases(&peers[0]));
+	answer_with(0, 1);
+	memcpy(before, granted, sizeof(before));
+	donor_key_retired(d.donor);
+	assert_int_equal(admitted, 2);
+	assert_last(LENDER_ADMIT, 0, 10);
+	assert_memory_not_equal(last.token, before, sizeof(before));
+	answer(0);
+	donor_tick(d.donor);
+	assert_int_equal(admitted, 2);
+	assert_null(ask_leases(&peers[0]));
+	answer_with(0, 1);
+	assert_memory_equal(granted, last.token, sizeof(granted));
+	assert_memory_not_equal(granted, before, sizeof(granted));
+}
+
+/* A lender that goes on with the tokens it had gets others when it comes, or says that it did not take them. */
+static void test_key_retired_without_lender(void **state)
+{
+	uint8_t before[R2NET_TOKEN_LEN];
+
+	assert_null(ask_leases(&peers[0]));
+	memcpy(before, last.token, sizeof(before));
+	answer_with(0, 1);
+	no_lender = true;
+	donor_key_retired(d.donor);
+	assert_int_equal(admitted, 1);
+	no_lender = false;
+	donor_lender_came(d.donor);
+	assert_int_equal(admitted, 2);
+	answer(-ENOTCONN);
+	donor_tick(d.donor);
+	assert_int_equal(admitted, 3);
+	assert_last(LENDER_ADMIT, 0, 10);
+	assert_memory_not_equal(last.token, before, sizeof(before));
+}
+
+/* An owner that only the lender knows, because this ramsterd is younger than the lease. */
+static void test_key_retired_of_unknown_owner(void **state)
+{
+	peers[0].state = PEER_IDLE;
+	donor_key_retired(d.donor);
+	assert_int_equal(admitted, 0);
+	answer_with(0, 3);
+	assert_int_equal(admitted, 1);
+	assert_last(LENDER_ADMIT, 0, 10);
+}
+
+static void test_node_removed(void **state)
+{
+	assert_null(ask_leases(&peers[0]));
+	answer(0);
+	d.peers[0] = NULL;
+	donor_node_removed(d.donor, 0);
+	assert_int_equal(expelled, 1);
+	assert_last(LENDER_EXPEL, 0, 10);
+}
+
+/* With leases it has until hold_time, without them its token ends then, too; once. */
+static void test_tokens_end(void **state)
+{
+	assert_null(ask_leases(&peers[0]));
+	answer(0);
+	peers[0].state = PEER_IDLE;
+	now_ms = 59000;
+	donor_lender_came(d.donor);
+	answer(0);
+	assert_int_equal(expelled, 0);
+	now_ms = 60000;
+	for (unsigned int i = 0; i < 3; i++) {
+		donor_lender_came(d.donor);
+		answer(0);
+	}
+	assert_int_equal(expelled, 1);
+	assert_last(LENDER_EXPEL, 0, 10);
+}
+
+/* Who comes back while it is being expelled is admitted behind that, and its request is answered. */
+static void test_back_while_expelled(void **state)
+{
+	assert_null(ask_leases(&peers[0]));
+	answer(0);
+	peers[0].state = PEER_IDLE;
+	now_ms = 60000;
+	donor_lender_came(d.donor);
+	answer_first();
+	assert_int_equal(expelled, 1);
+	peers[0].state = PEER_UP;
+	memset(granted, 0, sizeof(granted));
+	assert_null(ask_leases(&peers[0]));
+	answer_first();
+	answer_with(0, 1);
+	assert_memory_equal(granted, last.token, sizeof(granted));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +397,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_in_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_retired, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_retired_without_lender, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_retired_of_unknown_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_node_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tokens_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_back_while_expelled, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,9 +121,9 @@ def memory(cluster, name, what="VmRSS"):
 class Owner:
     """Node 0, which has the lowest number and so connects to the others."""
 
-    def __init__(self, cluster, donor, instance, name="demo", protocol=1, to=None):
+    def __init__(self, cluster, donor, instance, name="demo", protocol=1, to=None, key=KEY):
         self.cluster, self.donor, self.instance = cluster, donor, instance
-        self.socket = tls.connect((cluster.address(donor), PORT), cluster.address(0), "demo", 0, donor)
+        self.socket = tls.connect((cluster.address(donor), PORT), cluster.address(0), "demo", 0, donor, key)
         self.buffer = b""
         hello = {1: protocol, 2: name.encode(), 3: 0, 4: donor if to is None else to, 5: Fixed(instance)}
         self.send({HELLO: hello})

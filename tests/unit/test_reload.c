@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "daemon/auth.h"
 #include "daemon/configfs.h"
 #include "daemon/donor.h"
 #include "daemon/lend.h"
@@ -23,7 +25,8 @@
 
 static struct ramsterd d;
 static struct kernel_peer module_peer; /* node 1 */
-static unsigned int errors, made, freed;
+static char key_file[64];
+static unsigned int errors, made, freed, retired, removed;
 
 /* ---- What reload.c calls ---- */
 
@@ -50,6 +53,17 @@ bool donor_over_quota(const struct donor *donor, const struct conf_node *node, c
 uint64_t donor_held(const struct donor *donor, unsigned int node)
 {
 	return 0;
+}
+
+void donor_key_retired(struct donor *donor)
+{
+	retired++;
+}
+
+void donor_node_removed(struct donor *donor, uint32_t node)
+{
+	assert_null(d.peers[node]);
+	removed++;
 }
 
 void lend_renew(struct ramsterd *daemon)
@@ -127,7 +141,7 @@ static int setup(void **state)
 	if (!conf || reload_first(&d, conf))
 		return -1;
 	reload_peers(&d);
-	errors = made = freed = 0;
+	errors = made = freed = retired = removed = 0;
 	module_peer = (struct kernel_peer){ .node = 1, .lender_instance = 100, .state = RAMSTER_PEER_UP, .pages = 5 };
 	d.view.instance = 7;
 	d.view.peers = &module_peer;
@@ -173,6 +187,7 @@ static void test_nothing_is_there(void **state)
 	reload(&d, FILE_NAME);
 	assert_int_equal(errors, 0);
 	assert_null(d.peers[1]);
+	assert_int_equal(removed, 2);
 }
 
 /* Its lender is the same one. */
@@ -184,12 +199,71 @@ static void test_another_port(void **state)
 	assert_int_equal(d.peers[1]->node.port, 7800);
 }
 
+static void write_keys(char first, char second)
+{
+	FILE *file;
+
+	unlink(key_file);
+	file = fopen(key_file, "w");
+	assert_non_null(file);
+	fprintf(file, "ramster authkey 1\n");
+	for (const char *c = (char[]){ first, second, 0 }; *c; c++) {
+		fputs("key ", file);
+		for (unsigned int i = 0; i < 2 * AUTHKEY_LEN; i++)
+			fputc(*c, file);
+		fputc('\n', file);
+	}
+	fclose(file);
+	assert_int_equal(chmod(key_file, 0400), 0);
+}
+
+static unsigned int retired_by(char first, char second)
+{
+	unsigned int before = retired;
+
+	write_keys(first, second);
+	reload(&d, FILE_NAME);
+	assert_int_equal(errors, 0);
+	return retired - before;
+}
+
+/* Only a key that is no longer in the file is. */
+static void test_keys(void **state)
+{
+	char error[AUTHKEY_ERROR_LEN];
+	struct auth auth = { 0 };
+	FILE *file;
+
+	module_peer.pages = 0;
+	snprintf(key_file, sizeof(key_file), "/tmp/test_reload.%d", getpid());
+	write_keys('a', 0);
+	assert_int_equal(authkeys_load(key_file, &auth.keys, error), 0);
+	d.auth = &auth;
+	strcpy(d.conf->authkey, key_file);
+	file = fopen(FILE_NAME, "w");
+	assert_non_null(file);
+	fprintf(file, "cluster:\n\tname = demo\n\tauthkey = %s\n", key_file);
+	add_node(file, "n0", 0, "10.0.0.1", 7700);
+	fclose(file);
+
+	assert_int_equal(retired_by('a', 0), 0);
+	assert_int_equal(retired_by('b', 'a'), 0);
+	assert_int_equal(retired_by('a', 'b'), 0);
+	assert_int_equal(retired_by('b', 0), 1);
+	assert_int_equal(retired_by('c', 0), 1);
+	unlink(key_file);
+	reload(&d, FILE_NAME);
+	assert_int_equal(errors, 1);
+	assert_int_equal(retired, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
