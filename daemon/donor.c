@@ -19,6 +19,7 @@
 #define AUDIT_TICKS 10
 #define OPEN_MAX 256 /* of a peer; the longest LeaseReturn of real leases makes 171 */
 #define TOO_MANY "more requests than may be open at a time"
+#define SECOND_REQUEST "a LeaseRequest while another one was open"
 
 struct owner {
 	uint64_t instance; /* as it told last; 0: never */
@@ -29,6 +30,7 @@ struct owner {
 	uint64_t held; /* bytes leased to it, as the lender told last */
 	uint64_t counted; /* bytes of them that the walk under way has seen */
 	unsigned int open; /* questions to the lender that it caused, in any session */
+	uint64_t requesting; /* the session in which a LeaseRequest is open; 0: none */
 };
 
 struct donor {
@@ -162,6 +164,8 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 	struct peer *peer = asker(q);
 
 	note_held(q, error, reply);
+	if (owner->requesting == q->session)
+		owner->requesting = 0;
 	if (!peer || owner->token_instance != q->request.instance) {
 		if (!error && q->request.command == LENDER_LEASE)
 			undo(q, reply);
@@ -210,6 +214,16 @@ static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply
 	return put(q, reply);
 }
 
+/* No more than our own nodes ask for; where cluster.conf is being changed their extents may have another size than ours. */
+static uint32_t lease_count(const struct donor *donor, const Ramster__LeaseRequest *request)
+{
+	uint32_t most = LEASE_ASK_MAX * donor->d->conf->extent_size / request->extent_size;
+
+	if (!most)
+		most = 1;
+	return request->count < most ? request->count : most;
+}
+
 static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
 {
 	uint64_t quota = conf_quota(donor->d->conf, peer->node.number);
@@ -218,7 +232,7 @@ static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseReq
 	if (!q)
 		return -ENOMEM;
 	q->request.limit = quota == CONF_NO_QUOTA ? 0 : quota;
-	q->request.count = request->count;
+	q->request.count = lease_count(donor, request);
 	q->request.extent_size = request->extent_size;
 	return put(q, on_leased);
 }
@@ -232,9 +246,12 @@ static bool valid_request(const struct peer *peer, const Ramster__LeaseRequest *
 
 const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
 {
+	struct owner *owner = &donor->owners[peer->node.number];
 	struct ramsterd *d = donor->d;
 	int ret;
 
+	if (owner->requesting == peer->session)
+		return SECOND_REQUEST;
 	if (!may_ask(donor, peer, 2))
 		return TOO_MANY;
 	if (!valid_request(peer, request)) {
@@ -254,7 +271,9 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 		ret = admit(donor, peer, request->count ? on_admitted : on_leased);
 		if (!ret && request->count)
 			ret = lease(donor, peer, request);
-		if (ret)
+		if (!ret)
+			owner->requesting = peer->session;
+		else
 			send_error(peer, RAMSTER__LEASE_GRANT__ERROR__LENDER_FAILED);
 	}
 	return NULL;
@@ -547,6 +566,8 @@ static void audit(struct donor *donor)
 	}
 	revoke_begin(donor->d->revoke);
 	q = ask(donor, NULL, LENDER_LIST);
+	if (q)
+		q->request.owner = donor->d->self->number;
 	donor->auditing = q && !put(q, on_audited);
 }
 

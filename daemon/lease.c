@@ -15,7 +15,6 @@
 #include "daemon/peer.h"
 #include "daemon/placement.h"
 
-#define ASK_MAX 8 /* extents in one request: the lender has to clear them all before it answers */
 #define AHEAD_SHARE 8 /* of what is used: leased beyond the need, so that who grows need not ask all the time */
 #define SPARE_MAX 8 /* extents that wait for those of another donor, before no more are asked for */
 #define ASK_WAIT_MS 5000 /* a request without an answer by then is not counted on any more */
@@ -334,7 +333,7 @@ struct placement_donor lease_as_donor(const struct peer *peer)
 		.node = peer->node.number,
 		.free = peer->offer.free,
 		.lent = peer->offer.lent,
-		.most = ASK_MAX,
+		.most = LEASE_ASK_MAX,
 		.weight = node ? node->weight : CONF_WEIGHT_DEFAULT,
 		.priority = node ? node->priority : 0,
 	};
@@ -377,7 +376,8 @@ static void borrow_more(struct ramsterd *d)
 	if (count <= coming || !len)
 		return;
 	count -= coming;
-	placement_choose(donors, len, count < len * ASK_MAX ? count : len * ASK_MAX, size, lease_random, NULL);
+	placement_choose(donors, len, count < len * LEASE_ASK_MAX ? count : len * LEASE_ASK_MAX, size, lease_random,
+			 NULL);
 	for (unsigned int i = 0; i < len; i++)
 		if (donors[i].extents)
 			send_request(d->peers[donors[i].node], donors[i].extents);

@@ -13,6 +13,8 @@
 #include "proto/ramster.pb-c.h"
 #include "proto/ramster_nl.h"
 
+#define LEASE_ASK_MAX 8 /* extents in one request: the lender has to clear them all before it answers */
+
 struct peer;
 struct ramsterd;
 

@@ -18,7 +18,7 @@ PROGRAMS += $(B)/ramsterd
 $(B)/ramsterd: $(daemon_objects) $(proto_object)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lgnutls -lnettle -lcpg -lquorum -lcorosync_common -pthread
 
-daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control acceptor number group dataconn)
+daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control acceptor sidedoor number group dataconn)
 UNIT_TESTS += $(daemon_tests)
 $(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 
@@ -35,6 +35,8 @@ $(B)/tests/unit/test_control: $(addprefix $(B)/,tests/unit/test_control.o daemon
 	daemon/stream.o daemon/transport.o) $(proto_object)
 $(B)/tests/unit/test_acceptor: $(addprefix $(B)/,tests/unit/test_acceptor.o daemon/acceptor.o)
 $(B)/tests/unit/test_acceptor: LDLIBS := -luv
+$(B)/tests/unit/test_sidedoor: $(addprefix $(B)/,tests/unit/test_sidedoor.o daemon/sidedoor.o daemon/log.o)
+$(B)/tests/unit/test_sidedoor: LDLIBS := -luv
 $(B)/tests/unit/test_dataconn: $(addprefix $(B)/,tests/unit/test_dataconn.o daemon/dataconn.o daemon/proof.o)
 $(B)/tests/unit/test_dataconn: LDLIBS := -luv -lnettle
 $(B)/tests/unit/test_control: LDLIBS := -luv -lprotobuf-c

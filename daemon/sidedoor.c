@@ -2,8 +2,9 @@
 /*
  * sidedoor - ramsterd's end of the lender's side door.
  *
- * One request is at the lender at a time and the others wait here, so that a send never blocks. The first request on
- * each connection is STATUS; only its answer makes the lender known.
+ * One request is at the lender at a time and the others wait here, so that a send never blocks. Owners take turns: each
+ * has one request in a round, however many it causes. The first request on each connection is STATUS; only its answer
+ * makes the lender known.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 
 struct call {
 	struct call *next;
+	uint64_t round; /* never less than that of the one before */
 	struct lender_request request;
 	sidedoor_reply_fn reply;
 	void *ctx;
@@ -38,7 +40,9 @@ struct sidedoor {
 	int fd;
 	bool known; /* it answered STATUS */
 	bool complained; /* of the failure that lasts */
-	struct call *first, **last; /* calls without an answer; the first is at the lender */
+	struct call *first; /* calls without an answer; the first is at the lender */
+	uint64_t round; /* of the call that came to the lender last */
+	uint64_t rounds[R2NET_MAX_NODES]; /* of each owner's last call; at @node, of what no owner causes */
 	unsigned int waited; /* for its answer: ticks, so that a standstill of our own does not count */
 	struct lender_status status;
 };
@@ -56,8 +60,6 @@ static struct call *take_first(struct sidedoor *door)
 	if (!call)
 		return NULL;
 	door->first = call->next;
-	if (!door->first)
-		door->last = &door->first;
 	return call;
 }
 
@@ -94,6 +96,8 @@ static void send_first(struct sidedoor *door)
 	const struct call *call = door->first;
 
 	door->waited = 0;
+	if (call)
+		door->round = call->round;
 	/* A failure here comes to on_readable() as an end of the connection. */
 	if (call && send(door->fd, &call->request, sizeof(call->request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("%s: %s", door->path, strerror(errno));
@@ -158,6 +162,33 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	free(call);
 }
 
+/* The owner whose turn it takes, or this node. */
+static uint32_t who_causes(const struct sidedoor *door, const struct lender_request *request)
+{
+	switch (request->command) {
+	case LENDER_ADMIT:
+	case LENDER_LEASE:
+	case LENDER_RELEASE:
+	case LENDER_EXPEL:
+	case LENDER_LIST:
+		return request->owner < R2NET_MAX_NODES ? request->owner : door->node;
+	default:
+		return door->node;
+	}
+}
+
+static void insert(struct sidedoor *door, struct call *call)
+{
+	uint64_t *last = &door->rounds[who_causes(door, &call->request)];
+	struct call **link = &door->first;
+
+	call->round = *last = *last < door->round ? door->round : *last + 1;
+	while (*link && (*link)->round <= call->round)
+		link = &(*link)->next;
+	call->next = *link;
+	*link = call;
+}
+
 static int queue(struct sidedoor *door, const struct lender_request *request, sidedoor_reply_fn reply, void *ctx)
 {
 	struct call *call = malloc(sizeof(*call));
@@ -169,9 +200,7 @@ static int queue(struct sidedoor *door, const struct lender_request *request, si
 	call->request.protocol = LENDER_PROTOCOL;
 	call->reply = reply;
 	call->ctx = ctx;
-	call->next = NULL;
-	*door->last = call;
-	door->last = &call->next;
+	insert(door, call);
 	if (first)
 		send_first(door);
 	return 0;
@@ -257,7 +286,6 @@ struct sidedoor *sidedoor_new(uv_loop_t *loop, const char *path, uint32_t node, 
 	door->node = node;
 	door->events = events;
 	door->ctx = ctx;
-	door->last = &door->first;
 	uv_timer_init(loop, &door->retry);
 	door->retry.data = door;
 	uv_timer_start(&door->retry, on_retry, 0, RETRY_MS);

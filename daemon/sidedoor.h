@@ -40,9 +40,12 @@ struct sidedoor *sidedoor_new(uv_loop_t *loop, const char *path, uint32_t node, 
 			      void *ctx);
 
 /**
- * sidedoor_call - queue a request; requests are answered in their order
+ * sidedoor_call - queue a request
  * @request: copied; its protocol field is filled in
  * @reply: called exactly once, never from within this call; NULL = nobody cares
+ *
+ * Requests of one owner are answered in their order, as are those that no owner causes: LIST with this node's own number
+ * as its owner, and all that is not about leases and tokens. Beyond that, owners and this node take turns.
  *
  * Returns 0, -ENOTCONN if no lender is there, or -ENOMEM; @reply is not called then.
  */

@@ -194,8 +194,8 @@ static bool take(void *ctx)
 	if (!client)
 		return false;
 	client->tool = tool;
-	client->control = control_accept(&transport_unix, (uv_stream_t *)&tool->pipe, NULL, FRAME_LIMIT_PEER, &events,
-					 client);
+	client->control =
+		control_accept(&transport_unix, (uv_stream_t *)&tool->pipe, NULL, FRAME_LIMIT_PEER, &events, client);
 	if (!client->control) {
 		free(client);
 		return false;

@@ -209,7 +209,8 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 	check(rq->command == LENDER_LIST || (rq->owner < NODES && rq->owner != SELF && rq->instance));
 	if (rq->command == LENDER_LEASE)
 		check(rq->extent_size >= R2NET_EXTENT_MIN && rq->extent_size <= R2NET_EXTENT_MAX &&
-		      rq->extent_size % R2NET_EXTENT_MIN == 0);
+		      rq->extent_size % R2NET_EXTENT_MIN == 0 &&
+		      (rq->count == 1 || rq->count <= LEASE_ASK_MAX * conf.extent_size / rq->extent_size));
 	if (rq->command == LENDER_LEASE || rq->command == LENDER_RELEASE)
 		check(rq->count >= 1 && rq->count <= LENDER_MAX_LEASES);
 	if (neighbour.door_fails)

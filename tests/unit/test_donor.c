@@ -29,7 +29,7 @@ static unsigned int calls_len; /* that wait for answer() */
 
 static const struct lender_status lender = { .instance = LENDER, .port = 1 };
 static struct conf_node self = { .lend = CONF_LEND_SIZE };
-static struct conf conf = { .quota = CONF_NO_QUOTA };
+static struct conf conf = { .quota = CONF_NO_QUOTA, .extent_size = 2 * R2NET_EXTENT_MIN };
 static struct ramsterd d = { .self = &self, .conf = &conf };
 static struct peer peers[2];
 static bool draining;
@@ -41,6 +41,7 @@ static unsigned int admitted; /* ADMIT that the lender was asked */
 static struct lender_request last; /* ADMIT or EXPEL */
 static uint8_t granted[R2NET_TOKEN_LEN]; /* the token that was sent last */
 static bool no_lender;
+static unsigned int leases_asked; /* of the lender, last */
 
 /* ---- What donor.c calls ---- */
 
@@ -110,6 +111,8 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 	assert_true(calls_len < CALLS);
 	if (request->command == LENDER_RELEASE)
 		released += request->count;
+	if (request->command == LENDER_LEASE)
+		leases_asked = request->count;
 	expelled += request->command == LENDER_EXPEL;
 	admitted += request->command == LENDER_ADMIT;
 	if (request->command == LENDER_ADMIT || request->command == LENDER_EXPEL)
@@ -158,14 +161,19 @@ static const char *ask_list(struct peer *peer)
 	return donor_on_list(d.donor, peer, &list);
 }
 
-static const char *ask_leases(struct peer *peer)
+static const char *ask_many(struct peer *peer, uint32_t count, uint32_t size)
 {
 	Ramster__LeaseRequest request = RAMSTER__LEASE_REQUEST__INIT;
 
 	request.owner_instance = peer->offer.owner_instance;
-	request.count = 1;
-	request.extent_size = R2NET_EXTENT_MIN;
+	request.count = count;
+	request.extent_size = size;
 	return donor_on_request(d.donor, peer, &request);
+}
+
+static const char *ask_leases(struct peer *peer)
+{
+	return ask_many(peer, 1, R2NET_EXTENT_MIN);
 }
 
 static const char *return_leases(struct peer *peer, unsigned int count)
@@ -224,14 +232,41 @@ static void test_many_lists(void **state)
 	assert_null(ask_list(&peers[0]));
 }
 
+/* One on a connection. Those of former ones count as long as they are open. */
 static void test_many_requests(void **state)
 {
-	for (unsigned int i = 0; i < OPEN_MAX / 2; i++)
+	assert_null(ask_leases(&peers[0]));
+	assert_non_null(ask_leases(&peers[0]));
+	assert_null(ask_leases(&peers[1]));
+	answer(0);
+	assert_null(ask_many(&peers[0], 0, R2NET_EXTENT_MIN));
+	assert_non_null(ask_many(&peers[0], 0, R2NET_EXTENT_MIN));
+	answer(0);
+	for (unsigned int i = 0; i < OPEN_MAX / 2; i++) {
+		peers[0].session += 2;
 		assert_null(ask_leases(&peers[0]));
+	}
+	peers[0].session += 2;
 	assert_non_null(ask_leases(&peers[0]));
 	assert_int_equal(calls_len, OPEN_MAX);
 	answer(-ENOTCONN);
 	assert_null(ask_leases(&peers[0]));
+}
+
+/* The lender has no more to clear in one go than for an owner that asks as ours do. */
+static void test_large_request(void **state)
+{
+	static const struct {
+		uint32_t count, size, asked;
+	} cases[] = {
+		{ 1, 2, 1 }, { 8, 2, 8 }, { 64, 2, 8 }, { 64, 1, 16 }, { 64, 4, 4 }, { 64, 32, 1 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_null(ask_many(&peers[0], cases[i].count, cases[i].size * R2NET_EXTENT_MIN));
+		assert_int_equal(leases_asked, cases[i].asked);
+		answer(0);
+	}
 }
 
 static void test_empty_leases(void **state)
@@ -393,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_many_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),
