@@ -20,6 +20,10 @@
 #define OPEN_MAX 256 /* of a peer; the longest LeaseReturn of real leases makes 171 */
 #define TOO_MANY "more requests than may be open at a time"
 #define SECOND_REQUEST "a LeaseRequest while another one was open"
+#define IMPOSSIBLE "a LeaseRequest with impossible values"
+
+/* How often all of these are said is up to owners. */
+static struct log_limit failure_limit = LOG_LIMIT(10, 5000), ended_limit = LOG_LIMIT(20, 3000);
 
 struct owner {
 	uint64_t instance; /* as it told last; 0: never */
@@ -176,7 +180,8 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__QUOTA);
 	} else if (error) {
 		if (error != -ENOTCONN)
-			log_err("the lender does not lease to %s: %s", peer->node.name, strerror(-error));
+			log_limited(&failure_limit, LOG_ERR, "the lender does not lease to %s: %s", peer->node.name,
+				    strerror(-error));
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__LENDER_FAILED);
 	} else {
 		grant.n_leases = q->request.command == LENDER_LEASE ? reply->count : 0;
@@ -197,7 +202,7 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 static void on_admitted(void *ctx, int error, const struct lender_reply *reply)
 {
 	if (error && error != -ENOTCONN)
-		log_err("the lender does not admit an owner: %s", strerror(-error));
+		log_limited(&failure_limit, LOG_ERR, "the lender does not admit an owner: %s", strerror(-error));
 	end(ctx);
 }
 
@@ -237,11 +242,10 @@ static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseReq
 	return put(q, on_leased);
 }
 
-static bool valid_request(const struct peer *peer, const Ramster__LeaseRequest *r)
+static bool possible(const Ramster__LeaseRequest *r)
 {
-	return r->owner_instance && r->owner_instance == peer->offer.owner_instance && r->count <= LENDER_MAX_LEASES &&
-	       r->extent_size >= R2NET_EXTENT_MIN && r->extent_size <= R2NET_EXTENT_MAX &&
-	       !(r->extent_size % R2NET_EXTENT_MIN);
+	return r->count <= LENDER_MAX_LEASES && r->extent_size >= R2NET_EXTENT_MIN &&
+	       r->extent_size <= R2NET_EXTENT_MAX && !(r->extent_size % R2NET_EXTENT_MIN);
 }
 
 const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
@@ -250,12 +254,14 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 	struct ramsterd *d = donor->d;
 	int ret;
 
+	if (!possible(request))
+		return IMPOSSIBLE;
 	if (owner->requesting == peer->session)
 		return SECOND_REQUEST;
 	if (!may_ask(donor, peer, 2))
 		return TOO_MANY;
-	if (!valid_request(peer, request)) {
-		log_warn("%s: it asks for leases with impossible values", peer->node.name);
+	/* corosync may be later to tell of its new module than this connection is. */
+	if (!request->owner_instance || request->owner_instance != peer->offer.owner_instance) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BAD_REQUEST);
 	} else if (!sidedoor_status(d->door)) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__NO_LENDER);
@@ -288,10 +294,11 @@ static void on_released(void *ctx, int error, const struct lender_reply *reply)
 
 	note_held(q, error, reply);
 	if (!error && q->why && reply->count)
-		log_info("node %u: ended %u leases of its instance %016llx: %s", q->node, reply->count,
-			 (unsigned long long)q->request.instance, q->why);
+		log_limited(&ended_limit, LOG_INFO, "node %u: ended %u leases of its instance %016llx: %s", q->node,
+			    reply->count, (unsigned long long)q->request.instance, q->why);
 	if (error && error != -ENOTCONN)
-		log_err("the lender does not end leases of node %u: %s", q->node, strerror(-error));
+		log_limited(&failure_limit, LOG_ERR, "the lender does not end leases of node %u: %s", q->node,
+			    strerror(-error));
 	end(q);
 }
 

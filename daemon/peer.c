@@ -39,9 +39,10 @@ static void enter_idle(struct peer *peer, enum peer_state from, const char *why)
 	peer->offer = (struct offer){ 0 };
 	peer->told = (struct offer){ 0 };
 	if (from == PEER_UP)
-		log_warn("%s: down: %s", peer->node.name, why);
+		log_limited(&peer->log_limit, LOG_WARNING, "%s: down: %s", peer->node.name, why);
 	else if (strcmp(peer->reason, why))
-		log_warn("%s: not connected: %s%s", peer->node.name, why, connects(peer) ? "; trying again" : "");
+		log_limited(&peer->log_limit, LOG_WARNING, "%s: not connected: %s%s", peer->node.name, why,
+			    connects(peer) ? "; trying again" : "");
 	snprintf(peer->reason, sizeof(peer->reason), "%s", why);
 	uv_timer_stop(&peer->timer);
 	if (!connects(peer))
@@ -57,7 +58,7 @@ static void enter_up(struct peer *peer)
 	peer->retry_ms = PEER_RETRY_MIN_MS;
 	peer->silent = 0;
 	peer->reason[0] = 0;
-	log_info("%s: up", peer->node.name);
+	log_limited(&peer->log_limit, LOG_INFO, "%s: up", peer->node.name);
 	set_timer(peer, PEER_PING_MS, PEER_PING_MS);
 }
 
@@ -423,6 +424,7 @@ struct peer *peer_new(struct ramsterd *d, const struct conf_node *node)
 	peer->node = *node;
 	peer->up_ms = uv_now(d->loop);
 	peer->retry_ms = PEER_RETRY_MIN_MS;
+	peer->log_limit = (struct log_limit)LOG_LIMIT(20, 6000);
 	uv_timer_init(d->loop, &peer->timer);
 	peer->timer.data = peer;
 	snprintf(peer->reason, sizeof(peer->reason), "not connected yet");

@@ -16,6 +16,7 @@
 #include "daemon/control.h"
 #include "daemon/lease.h"
 #include "daemon/link.h"
+#include "daemon/log.h"
 #include "daemon/offer.h"
 #include "daemon/ramsterd.h"
 
@@ -46,6 +47,7 @@ struct peer {
 	uint64_t up_ms; /* when it was last PEER_UP; at first, when we began to deal with it */
 	uint64_t session; /* differs between any two connections of any peers; changes at PEER_UP */
 	char reason[PEER_REASON_LEN]; /* why it is not up */
+	struct log_limit log_limit; /* of what is said when it comes and goes, which it can do as often as it likes */
 	struct offer offer; /* theirs; zeroes unless PEER_UP */
 	struct offer told; /* ours, as sent last */
 	struct link link; /* link.c: data connections to its lender */

@@ -176,9 +176,12 @@ static const char *node_name(const struct ramsterd *d, uint32_t number)
 	return node ? node->name : "a node no longer configured";
 }
 
+/* A donor can have connections fail as often as it likes. */
+static struct log_limit data_limit = LOG_LIMIT(50, 2000);
+
 static void on_conn_down(void *ctx, uint32_t node, uint32_t conn)
 {
-	log_warn("%s: data connection %u failed", node_name(ctx, node), conn);
+	log_limited(&data_limit, LOG_WARNING, "%s: data connection %u failed", node_name(ctx, node), conn);
 	ramsterd_tick_soon(ctx);
 }
 
@@ -186,7 +189,8 @@ static void on_peer_state(void *ctx, uint32_t node, uint32_t state)
 {
 	static const char *const names[] = { "down", "up", "late", "dead" };
 
-	log_info("%s: its lender is %s", node_name(ctx, node), state <= RAMSTER_PEER_DEAD ? names[state] : "unknown");
+	log_limited(&data_limit, LOG_INFO, "%s: its lender is %s", node_name(ctx, node),
+		    state <= RAMSTER_PEER_DEAD ? names[state] : "unknown");
 	ramsterd_tick_soon(ctx);
 }
 

@@ -54,6 +54,10 @@ void log_print(int priority, const char *format, ...)
 {
 }
 
+void log_limited(struct log_limit *limit, int priority, const char *format, ...)
+{
+}
+
 void ramsterd_random(void *bytes, size_t len)
 {
 	static uint8_t value;
@@ -269,6 +273,15 @@ static void test_large_request(void **state)
 	}
 }
 
+static void test_impossible_request(void **state)
+{
+	assert_non_null(ask_many(&peers[0], LENDER_MAX_LEASES + 1, R2NET_EXTENT_MIN));
+	assert_non_null(ask_many(&peers[0], 1, 0));
+	assert_non_null(ask_many(&peers[0], 1, R2NET_EXTENT_MIN + 1));
+	assert_non_null(ask_many(&peers[0], 1, R2NET_EXTENT_MAX + R2NET_EXTENT_MIN));
+	assert_int_equal(calls_len, 0);
+}
+
 static void test_empty_leases(void **state)
 {
 	assert_non_null(return_leases(&peers[0], EMPTY_MAX));
@@ -429,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_impossible_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),

@@ -358,12 +358,23 @@ def test_full(two):
     assert owner.lease(1)[1] == [2]  # FULL
 
 
-def test_impossible_request(two):
+@pytest.mark.parametrize("count, size", [(65, 4 * MIB), (1, 3 * MIB), (1, 128 * MIB), (1, 0)])
+def test_impossible_request(two, count, size):
     owner = Owner(two, 1, instance=11)
     owner.expect(HELLO)
-    for count, size, instance in ((65, 4 * MIB, 11), (1, 3 * MIB, 11), (1, 128 * MIB, 11), (1, 0, 11), (1, 4 * MIB, 12)):
-        owner.send({REQUEST: {1: Fixed(instance), 2: count, 3: size}})
-        assert owner.expect(GRANT)[1] == [4]  # BAD_REQUEST
+    owner.send({REQUEST: {1: Fixed(11), 2: count, 3: size}})
+    while owner.receive():
+        pass
+    says = "n0: down: it sent a LeaseRequest with impossible values"
+    wait_for("it says so", lambda: says in two.log("d1"))
+    assert two.status(1)["control_malformed"] == 1
+
+
+def test_request_of_another_instance(two):
+    owner = Owner(two, 1, instance=11)
+    owner.expect(HELLO)
+    owner.send({REQUEST: {1: Fixed(12), 2: 1, 3: 4 * MIB}})
+    assert owner.expect(GRANT)[1] == [4]  # BAD_REQUEST
     assert len(owner.lease(1)[2]) == 1
 
 
@@ -956,6 +967,17 @@ def test_drain_without_quorum(cluster):
     wait_for("it is drained", lambda: cluster.node(2, 1)["draining"])
     assert cluster.tool(1, "drain", "--cancel", "n2").returncode == 0
     wait_for("it is drained no more", lambda: not cluster.node(2, 1)["draining"])
+
+
+def test_node_that_comes_and_goes(two):
+    """It is not in the log each time, but as often as nodes do."""
+    for i in range(200):
+        owner = Owner(two, 1, instance=11 + i)
+        owner.expect(HELLO)
+        assert len(owner.lease(1)[2]) == 1
+    assert two.node(1, 0)["control"] == "up"
+    assert 20 <= two.log("d1").count("n0: up") + two.log("d1").count("n0: down: ") < 40
+    assert two.log("d1").count("came back as a new one") < 40
 
 
 def test_bad_conf_at_start(cluster):
