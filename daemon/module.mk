@@ -18,7 +18,7 @@ PROGRAMS += $(B)/ramsterd
 $(B)/ramsterd: $(daemon_objects) $(proto_object)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -luv -lmnl -lprotobuf-c -lgnutls -lnettle -lcpg -lquorum -lcorosync_common -pthread
 
-daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control acceptor sidedoor number group dataconn)
+daemon_tests := $(addprefix $(B)/tests/unit/test_,conf placement lend_policy cgroup settings control acceptor sidedoor privilege number group dataconn)
 UNIT_TESTS += $(daemon_tests)
 $(daemon_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 
@@ -37,6 +37,8 @@ $(B)/tests/unit/test_acceptor: $(addprefix $(B)/,tests/unit/test_acceptor.o daem
 $(B)/tests/unit/test_acceptor: LDLIBS := -luv
 $(B)/tests/unit/test_sidedoor: $(addprefix $(B)/,tests/unit/test_sidedoor.o daemon/sidedoor.o daemon/log.o)
 $(B)/tests/unit/test_sidedoor: LDLIBS := -luv
+$(B)/tests/unit/test_privilege: $(addprefix $(B)/,tests/unit/test_privilege.o daemon/privilege.o)
+$(B)/tests/unit/test_privilege: LDLIBS := -Wl,--wrap=setrlimit -Wl,--wrap=prctl
 $(B)/tests/unit/test_dataconn: $(addprefix $(B)/,tests/unit/test_dataconn.o daemon/dataconn.o daemon/proof.o)
 $(B)/tests/unit/test_dataconn: LDLIBS := -luv -lnettle
 $(B)/tests/unit/test_control: LDLIBS := -luv -lprotobuf-c

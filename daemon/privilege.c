@@ -63,6 +63,8 @@ int privilege_keep(uint64_t capabilities)
 int privilege_hide(void)
 {
 	const struct rlimit none = { 0 };
+	int err = setrlimit(RLIMIT_CORE, &none) ? -errno : 0;
 
-	return setrlimit(RLIMIT_CORE, &none) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0;
+	/* Also where the other failed: each is some protection by itself. */
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : err;
 }

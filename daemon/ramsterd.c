@@ -503,8 +503,10 @@ int main(int argc, char **argv)
 		free(d.loaded);
 		return EXIT_SUCCESS;
 	}
-	privilege_hide(); /* the keys are nobody else's */
-	ret = read_keys(&d);
+	ret = privilege_hide(); /* the keys are nobody else's */
+	if (ret)
+		log_err("its memory, where the keys are to be, cannot be hidden: %s", strerror(-ret));
+	ret = ret ? EXIT_FAILURE : read_keys(&d);
 	if (ret) {
 		free(d.conf);
 		free(d.loaded);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the daemons give up by themselves once they have started, and who may ask ramsterd for what."""
 
+import ctypes
+import errno
 import grp
 import os
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -132,6 +135,38 @@ def test_ramsterd(two):
     with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
         assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
     assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
+PRLIMIT, PRCTL = {"x86_64": (302, 157), "aarch64": (261, 167)}.get(os.uname().machine, (None, None))
+
+
+def forbid(number, argument=None):
+    """From now on that system call, or only with that first argument, fails with EPERM in this process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Load and compare: its number, then the argument. Return.
+    if argument is None:
+        code = [(0x20, 0, 0, 0), (0x15, 0, 1, number)]
+    else:
+        code = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, argument)]
+    code += [(0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+    filters = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(filters)))
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+@pytest.mark.skipif(not PRLIMIT or not has_seccomp(), reason="no way to forbid it here")
+@pytest.mark.parametrize("call", [(PRLIMIT,), (PRCTL, 4)], ids=["setrlimit", "PR_SET_DUMPABLE"])
+def test_memory_that_cannot_be_hidden(cluster, call):
+    """Without that protection the keys are not even read."""
+    (cluster.path / "authkey").unlink()
+    command = [BUILD / "ramsterd", "-c", cluster.path / "cluster.conf", "--node", "n1", "--socket", cluster.path / "tool1"]
+    result = subprocess.run(
+        command, preexec_fn=lambda: forbid(*call), capture_output=True, text=True, timeout=5, check=False
+    )
+    assert result.returncode == 1
+    assert "its memory, where the keys are to be, cannot be hidden: Operation not permitted" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 SOME_GROUP = grp.getgrgid(NOBODY).gr_name if ROOT else ""  # which nobody is in but those that a test puts there
