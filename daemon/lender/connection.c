@@ -208,18 +208,19 @@ static void write_address(char peer[PEER_LEN], const struct sockaddr_storage *ad
 void connection_start(int fd, const struct sockaddr_storage *address)
 {
 	struct accepted *accepted = malloc(sizeof(*accepted));
+	unsigned int full;
 
 	if (!accepted)
 		goto refuse;
 	accepted->fd = fd;
-	accepted->pending = pending_begin(address);
+	accepted->pending = pending_begin(address, fd, &full);
 	write_address(accepted->peer, address);
-	if (accepted->pending < 0) {
-		log_limited(&flood_limit, LOG_WARNING, "%s: closed: %d connections%s have not proven anything yet",
-			    accepted->peer, accepted->pending == -EUSERS ? PENDING_OF_ADDRESS : PENDING_MAX,
-			    accepted->pending == -EUSERS ? " from there" : "");
+	if (full)
+		log_limited(&flood_limit, LOG_WARNING, "%s: %u connections%s have not proven anything yet: %s closed",
+			    accepted->peer, full, full == PENDING_OF_ADDRESS ? " from there" : "",
+			    accepted->pending < 0 ? "this one is" : "the oldest is");
+	if (accepted->pending < 0)
 		goto refuse;
-	}
 	if (!thread_create(accepted))
 		return;
 	log_limited(&flood_limit, LOG_ERR, "%s: closed: cannot start a thread (TasksMax and memory limits of the unit)",

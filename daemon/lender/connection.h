@@ -40,7 +40,8 @@ struct connection {
  * @fd: a connected stream socket; owned by the connection from here on
  * @address: of its other end
  *
- * Refuses, closes and counts it when too many have not proven anything yet (pending.h).
+ * When too many have not proven anything yet, the oldest of them is shut for it, or it is refused, closed and counted
+ * (pending.h).
  */
 void connection_start(int fd, const struct sockaddr_storage *address);
 

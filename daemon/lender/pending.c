@@ -10,14 +10,27 @@
 #include "daemon/lender/pending.h"
 
 struct source {
-	unsigned int count; /* 0: free */
 	sa_family_t family;
 	uint8_t prefix[8];
 };
 
+/* A connection that has not proven anything. */
+struct pending {
+	enum { FREE, COUNTED, SHUT } state;
+	int fd;
+	uint64_t turn; /* @turns when it came */
+	struct source source;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below; innermost */
-static struct source sources[PENDING_MAX]; /* as many as there can be connections */
-static unsigned int total;
+static struct pending table[PENDING_MAX + PENDING_SHUT];
+static uint64_t turns;
+
+/* What a newcomer finds. */
+struct look {
+	struct pending *free, *oldest, *oldest_of_source; /* the last two: COUNTED, or NULL */
+	unsigned int count, count_of_source, shut;
+};
 
 static struct source source_of(const struct sockaddr_storage *address)
 {
@@ -40,45 +53,69 @@ static bool same(const struct source *a, const struct source *b)
 	return a->family == b->family && !memcmp(a->prefix, b->prefix, sizeof(a->prefix));
 }
 
-/* Returns where connections of that source are counted, or a free place. There is one, as long as total allows. */
-static int find(const struct source *source)
+static void take_older(struct pending **oldest, struct pending *one)
 {
-	int i, place = -1;
-
-	for (i = 0; i < PENDING_MAX; i++) {
-		if (sources[i].count && same(&sources[i], source))
-			return i;
-		if (!sources[i].count && place < 0)
-			place = i;
-	}
-	return place;
+	if (!*oldest || one->turn < (*oldest)->turn)
+		*oldest = one;
 }
 
-int pending_begin(const struct sockaddr_storage *address)
+static struct look look_for(const struct source *source)
 {
-	struct source source = source_of(address);
-	int place = -ENFILE;
+	struct look look = { 0 };
 
-	pthread_mutex_lock(&lock);
-	if (total < PENDING_MAX) {
-		place = find(&source);
-		if (!sources[place].count)
-			sources[place] = source;
-		if (sources[place].count < PENDING_OF_ADDRESS) {
-			sources[place].count++;
-			total++;
+	for (struct pending *one = table; one < table + PENDING_MAX + PENDING_SHUT; one++) {
+		if (one->state == FREE) {
+			look.free = one;
+		} else if (one->state == SHUT) {
+			look.shut++;
 		} else {
-			place = -EUSERS;
+			look.count++;
+			take_older(&look.oldest, one);
+			if (!same(&one->source, source))
+				continue;
+			look.count_of_source++;
+			take_older(&look.oldest_of_source, one);
 		}
 	}
+	return look;
+}
+
+int pending_begin(const struct sockaddr_storage *address, int fd, unsigned int *full)
+{
+	struct source source = source_of(address);
+	struct pending *last = NULL;
+	struct look look;
+	int number;
+
+	*full = 0;
+	pthread_mutex_lock(&lock);
+	look = look_for(&source);
+	if (look.count_of_source >= PENDING_OF_ADDRESS) {
+		*full = PENDING_OF_ADDRESS;
+		last = look.oldest_of_source;
+	} else if (look.count >= PENDING_MAX) {
+		*full = PENDING_MAX;
+		last = look.oldest;
+	}
+	if (last && look.shut >= PENDING_SHUT) {
+		number = -EAGAIN;
+		goto out;
+	}
+	if (last) {
+		/* Its thread calls pending_end() before it closes the descriptor. */
+		last->state = SHUT;
+		shutdown(last->fd, SHUT_RDWR);
+	}
+	*look.free = (struct pending){ .state = COUNTED, .fd = fd, .turn = turns++, .source = source };
+	number = look.free - table;
+out:
 	pthread_mutex_unlock(&lock);
-	return place;
+	return number;
 }
 
 void pending_end(int number)
 {
 	pthread_mutex_lock(&lock);
-	sources[number].count--;
-	total--;
+	table[number].state = FREE;
 	pthread_mutex_unlock(&lock);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/lender/pending.h"
 #include "tests/unit/lender_fixture.h"
 
 /* Sends @length bytes in @role (0: before HELLO) and expects the connection's end, counted and logged once. */
@@ -205,7 +207,38 @@ static void garbage_is_survived(void **state)
 	wait_for_connections(0);
 }
 
-/* A thousand sockets that never finish their HELLO: a good connection waits for their timeout at most. */
+/* Sockets that say nothing, from this address: who says HELLO is served while they are there. */
+static void idle_sockets_keep_nobody_out(void **state)
+{
+	enum { IDLE = PENDING_OF_ADDRESS + 8 };
+	uint64_t refused = wire_status(lender.door).refused_hello;
+	time_t until = time(NULL) + WIRE_TIMEOUT_S;
+	int idle[IDLE], fds[8];
+	unsigned int i;
+
+	for (i = 0; i < IDLE; i++) {
+		idle[i] = wire_connect(lender.port);
+		assert_true(idle[i] >= 0);
+	}
+	/* The oldest have given way; as many as there may be are left. */
+	for (i = 0; i < IDLE - PENDING_OF_ADDRESS; i++)
+		assert_true(wire_ended(idle[i]));
+	for (i = 0; i < 8; i++)
+		fds[i] = join(i % 2 ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
+	assert_int_equal(wire_status(lender.door).connections, 8);
+	assert_int_equal(recv(idle[IDLE - 1], &i, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	while (wire_status(lender.door).refused_hello < refused + IDLE - PENDING_OF_ADDRESS + 1)
+		assert_true(time(NULL) <= until);
+	for (i = 0; i < 8; i++)
+		close(fds[i]);
+	for (i = 0; i < IDLE; i++)
+		close(idle[i]);
+	assert_true(wire_lender_log_count(&lender, "from there have not proven anything yet: the oldest is") > 0);
+	wait_for_connections(0);
+}
+
+/* A thousand sockets that never finish their HELLO. */
 static void flood_is_survived(void **state)
 {
 	enum { FLOOD = 1000 };
@@ -243,6 +276,7 @@ int main(void)
 		WITH_LENDER(bad_lengths_end_their_connection),
 		WITH_LENDER(frames_cut_short_end_their_connection),
 		WITH_LENDER(garbage_is_survived),
+		WITH_LENDER(idle_sockets_keep_nobody_out),
 		WITH_LENDER(flood_is_survived),
 	};
 
