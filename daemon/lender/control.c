@@ -4,12 +4,22 @@
  *
  * A FENCE is answered when the connection that it names has left; until then PINGs go on being answered. So fences wait
  * in a list, looked through each time the eventfd says that a connection of this owner has left.
+ *
+ * These requests take no turn of the gate: a turn lasts as long as lent memory takes to come from swap, and by PING a slow
+ * lender is told from a dead one. So that a flood of them is not served beyond an owner's share, it is slowed down instead.
  */
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include "daemon/lender/bucket.h"
 #include "daemon/lender/control.h"
+#include "daemon/lender/extent.h"
 #include "daemon/lender/owner.h"
+
+#define NS_PER_MS 1000000
+
+/* Requests a second on a connection, in place of a bucket's bytes: a whole window may come at once, and far fewer do. */
+#define CONTROL_RATE (R2NET_MAX_WINDOW * UINT64_C(1000000000) / BUCKET_BURST_NS)
 
 struct fence {
 	__le64 tag;
@@ -87,8 +97,17 @@ static bool serve_request(struct connection *conn, struct fences *fences)
 	return fence(conn, fences, hdr.tag);
 }
 
+static void wait_for_rate(struct connection *conn, struct bucket *bucket)
+{
+	uint64_t ns = bucket_take(bucket, 1, monotonic_ms() * NS_PER_MS);
+
+	if (ns)
+		connection_pause(conn, ns);
+}
+
 void control_serve(struct connection *conn)
 {
+	struct bucket bucket = { .rate = CONTROL_RATE };
 	struct pollfd fds[] = { { .fd = conn->fd, .events = POLLIN }, { .fd = conn->wake, .events = POLLIN } };
 	struct fences fences = { .count = 0 };
 	eventfd_t events;
@@ -99,7 +118,10 @@ void control_serve(struct connection *conn)
 			if (!fences_answer(conn, &fences))
 				break;
 		}
-		if (fds[0].revents && (atomic_load(&conn->shut) || !serve_request(conn, &fences)))
+		if (!fds[0].revents)
+			continue;
+		wait_for_rate(conn, &bucket);
+		if (atomic_load(&conn->shut) || !serve_request(conn, &fences))
 			break;
 	}
 }

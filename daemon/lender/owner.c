@@ -79,6 +79,17 @@ static void shut(struct connection *conn)
 	shutdown(conn->fd, SHUT_RDWR);
 }
 
+/* Under the owner's lock. Whether it may have one more connection of this role. */
+static bool has_room(const struct owner *own, enum r2net_role role)
+{
+	const struct connection *conn;
+	unsigned int control = 0;
+
+	for (conn = own->connections; conn; conn = conn->next)
+		control += conn->role == R2NET_ROLE_CONTROL;
+	return own->count < R2NET_MAX_CONNS && (role != R2NET_ROLE_CONTROL || control < OWNER_MAX_CONTROL);
+}
+
 /* Under the owner's lock. */
 static struct connection *find(struct owner *own, uint64_t instance, uint32_t number)
 {
@@ -139,7 +150,7 @@ enum r2net_status owner_join(struct connection *conn, const struct proof_said *s
 	proof_of_owner(own->token, said, expected);
 	if (!proof_equal(expected, proof->proof) || !own->admitted || own->instance != conn->instance) {
 		status = R2NET_EPERM;
-	} else if (own->count >= R2NET_MAX_CONNS) {
+	} else if (!has_room(own, conn->role)) {
 		status = R2NET_EAGAIN;
 	} else if (!number_use(&own->numbers, conn->number)) {
 		status = R2NET_EINVAL;

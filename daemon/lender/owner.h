@@ -16,6 +16,9 @@
 
 struct table;
 
+/* Control connections of an owner: one, and those that it has lost but that have not been missed here yet. */
+#define OWNER_MAX_CONTROL 4
+
 /**
  * owner_init - make the records; call it once, before any thread is started
  * @kept: where tokens are written down, too, and the first ones come from; NULL: nowhere
@@ -43,7 +46,7 @@ void owner_expel(uint32_t owner, uint64_t instance);
  * @welcome: gets our own proof if R2NET_OK; all else in it is set
  *
  * Returns R2NET_OK, then the caller must owner_leave(); R2NET_EPERM: not this token or instance; R2NET_EINVAL: the
- * number was used or fenced before; R2NET_EAGAIN: too many connections.
+ * number was used or fenced before; R2NET_EAGAIN: too many connections, or too many of role control.
  */
 enum r2net_status owner_join(struct connection *conn, const struct proof_said *said, const struct r2net_proof *proof,
 			     struct r2net_welcome *welcome);

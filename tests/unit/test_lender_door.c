@@ -47,6 +47,14 @@ static void write_last_one(int fd)
 	assert_int_equal(statuses[1], R2NET_ESTALE);
 }
 
+static uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 static void ping_is_answered(void **state)
 {
 	int fd = join(R2NET_ROLE_CONTROL);
@@ -56,6 +64,22 @@ static void ping_is_answered(void **state)
 		assert_true(wire_ping(fd, tag << 40));
 		expect_answer(fd, tag << 40, R2NET_OK);
 	}
+	close(fd);
+}
+
+/* A window of them at once, then so many a second, in their order. */
+static void a_flood_of_pings_is_slowed_down(void **state)
+{
+	enum { FLOOD = 3 * R2NET_MAX_WINDOW };
+	int fd = join(R2NET_ROLE_CONTROL);
+	uint64_t begin = monotonic_ms(), tag;
+
+	for (tag = 0; tag < FLOOD; tag++)
+		assert_true(wire_ping(fd, tag));
+	for (tag = 0; tag < FLOOD; tag++)
+		expect_answer(fd, tag, R2NET_OK);
+	/* After the first window each brings a quarter of a second, but for what has passed until the last is looked at. */
+	assert_true(monotonic_ms() - begin >= 400);
 	close(fd);
 }
 
@@ -438,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LENDER(ping_is_answered),
+		WITH_LENDER(a_flood_of_pings_is_slowed_down),
 		WITH_LENDER(fence_ends_a_connection_in_the_middle_of_a_write),
 		WITH_LENDER(fence_bars_a_number_that_never_came),
 		WITH_LENDER(fence_spares_control_connections),

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/lender/owner.h"
 #include "tests/unit/lender_fixture.h"
 
 static void hello_is_welcomed(void **state)
@@ -103,7 +104,7 @@ static void connections_are_limited(void **state)
 	unsigned int i;
 
 	for (i = 0; i < R2NET_MAX_CONNS; i++)
-		fds[i] = join(i % 2 ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
+		fds[i] = join(i < OWNER_MAX_CONTROL ? R2NET_ROLE_CONTROL : R2NET_ROLE_DATA);
 	wire_hello_fill(&hello, OWNER, INSTANCE, TOKEN, next_conn, R2NET_ROLE_DATA);
 	assert_int_equal(hello_status(&hello), R2NET_EAGAIN);
 	other = wire_join(lender.port, OTHER_OWNER, INSTANCE, OTHER_TOKEN, 1, R2NET_ROLE_DATA);
@@ -114,6 +115,26 @@ static void connections_are_limited(void **state)
 	next_conn++;
 	close(other);
 	for (i = 1; i < R2NET_MAX_CONNS; i++)
+		close(fds[i]);
+	wait_for_connections(0);
+}
+
+static void control_connections_are_fewer(void **state)
+{
+	int fds[OWNER_MAX_CONTROL];
+	struct wire_hello hello;
+	unsigned int i;
+
+	for (i = 0; i < OWNER_MAX_CONTROL; i++)
+		fds[i] = join(R2NET_ROLE_CONTROL);
+	wire_hello_fill(&hello, OWNER, INSTANCE, TOKEN, next_conn, R2NET_ROLE_CONTROL);
+	assert_int_equal(hello_status(&hello), R2NET_EAGAIN);
+	close(join(R2NET_ROLE_DATA));
+	close(fds[0]);
+	wait_for_connections(OWNER_MAX_CONTROL - 1);
+	wire_hello_fill(&hello, OWNER, INSTANCE, TOKEN, next_conn++, R2NET_ROLE_CONTROL);
+	assert_int_equal(hello_status(&hello), R2NET_OK);
+	for (i = 1; i < OWNER_MAX_CONTROL; i++)
 		close(fds[i]);
 	wait_for_connections(0);
 }
@@ -333,6 +354,7 @@ int main(void)
 		WITH_LENDER(hello_is_refused),
 		WITH_LENDER(numbers_come_in_any_order_but_once),
 		WITH_LENDER(connections_are_limited),
+		WITH_LENDER(control_connections_are_fewer),
 		WITH_LENDER(every_size_comes_back),
 		WITH_LENDER(full_vector_comes_back),
 		WITH_LENDER(window_is_served_in_order),
