@@ -11,14 +11,16 @@
 #include "daemon/lender/table.h"
 
 /*
- * The connection numbers that an instance has used. Connections that are opened together may arrive in any order, so
- * the last NUMBERS_WINDOW numbers are remembered one by one, and all below them count as used.
+ * The connection numbers that an instance has used or fenced last: none of them is taken again. Older ones are forgotten,
+ * which is safe: nobody else can repeat an opening, and an instance's ramsterd makes each number once. Only equal numbers
+ * bar each other, as honest ones may jump (to the clock, when ramsterd has lost its file, and with what it tries elsewhere)
+ * and one that is far ahead must not bar all that the instance has yet to use.
  */
-#define NUMBERS_WINDOW 1024
+#define NUMBERS_KEPT 256
 
 struct numbers {
-	uint64_t end; /* one above the highest used */
-	uint64_t used[NUMBERS_WINDOW / 64]; /* bit number % NUMBERS_WINDOW */
+	uint64_t count; /* ever */
+	uint32_t last[NUMBERS_KEPT]; /* number i at i % NUMBERS_KEPT */
 };
 
 /* Lock order: owner.lock, then the extent table's and the log's. No two owners' locks are held together. */
@@ -54,21 +56,10 @@ void owner_init(struct table *table)
 /* Marks a number as used. Returns false if it was already. */
 static bool number_use(struct numbers *numbers, uint32_t number)
 {
-	uint64_t bit = UINT64_C(1) << number % 64, *word = &numbers->used[number % NUMBERS_WINDOW / 64];
-
-	if ((uint64_t)number + NUMBERS_WINDOW < numbers->end)
-		return false;
-	if (number >= numbers->end) {
-		if (number - numbers->end >= NUMBERS_WINDOW)
-			memset(numbers->used, 0, sizeof(numbers->used));
-		else
-			for (uint64_t i = numbers->end; i <= number; i++)
-				numbers->used[i % NUMBERS_WINDOW / 64] &= ~(UINT64_C(1) << i % 64);
-		numbers->end = (uint64_t)number + 1;
-	}
-	if (*word & bit)
-		return false;
-	*word |= bit;
+	for (uint64_t i = 0; i < numbers->count && i < NUMBERS_KEPT; i++)
+		if (numbers->last[i] == number)
+			return false;
+	numbers->last[numbers->count++ % NUMBERS_KEPT] = number;
 	return true;
 }
 
@@ -152,7 +143,7 @@ enum r2net_status owner_join(struct connection *conn, const struct proof_said *s
 		status = R2NET_EPERM;
 	} else if (!has_room(own, conn->role)) {
 		status = R2NET_EAGAIN;
-	} else if (!number_use(&own->numbers, conn->number)) {
+	} else if (find(own, conn->instance, conn->number) || !number_use(&own->numbers, conn->number)) {
 		status = R2NET_EINVAL;
 	} else {
 		conn->next = own->connections;

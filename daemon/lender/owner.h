@@ -57,7 +57,7 @@ enum r2net_status owner_join(struct connection *conn, const struct proof_said *s
 void owner_leave(struct connection *conn);
 
 /**
- * owner_fence - shut a data connection of the same owner instance and bar its number for ever
+ * owner_fence - shut a data connection of the same owner instance and bar its number
  * @conn: the control connection that asks
  * @number: the data connection's
  *

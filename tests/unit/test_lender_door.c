@@ -117,6 +117,20 @@ static void fence_bars_a_number_that_never_came(void **state)
 	close(control);
 }
 
+static void fence_far_ahead_bars_no_other_number(void **state)
+{
+	static const uint32_t far[] = { 1U << 20, 1U << 31, UINT32_MAX };
+	int control = join(R2NET_ROLE_CONTROL);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_true(wire_fence(control, i, far[i]));
+		expect_answer(control, i, R2NET_OK);
+		assert_int_equal(join_status(INSTANCE, TOKEN, far[i]), R2NET_EINVAL);
+		assert_int_equal(join_status(INSTANCE, TOKEN, next_conn++), R2NET_OK);
+	}
+	close(control);
+}
+
 static void fence_spares_control_connections(void **state)
 {
 	int control = join(R2NET_ROLE_CONTROL), other = join(R2NET_ROLE_CONTROL);
@@ -465,6 +479,7 @@ int main(void)
 		WITH_LENDER(a_flood_of_pings_is_slowed_down),
 		WITH_LENDER(fence_ends_a_connection_in_the_middle_of_a_write),
 		WITH_LENDER(fence_bars_a_number_that_never_came),
+		WITH_LENDER(fence_far_ahead_bars_no_other_number),
 		WITH_LENDER(fence_spares_control_connections),
 		WITH_LENDER(fences_of_many_connections_are_all_answered),
 		WITH_LENDER(release_waits_for_a_write_that_ends_soon),

@@ -85,14 +85,17 @@ static void hello_is_refused(void **state)
 
 static void numbers_come_in_any_order_but_once(void **state)
 {
-	static const uint32_t numbers[] = { 500, 7, 499, 1300, 900, 0, UINT32_MAX, UINT32_MAX - 1 };
-	static const bool accepted[] = { true, true, true, true, true, false, true, true };
+	static const uint32_t numbers[] = { 500, 7, 499, 1300, 900, 0, UINT32_MAX, UINT32_MAX - 1, 1U << 31, 8, 1301 };
 	struct wire_hello hello;
 	unsigned int i;
 
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		wire_hello_fill(&hello, OTHER_OWNER, INSTANCE, OTHER_TOKEN, numbers[i], R2NET_ROLE_DATA);
-		assert_int_equal(hello_status(&hello), accepted[i] ? R2NET_OK : R2NET_EINVAL);
+		assert_int_equal(hello_status(&hello), R2NET_OK);
+		assert_int_equal(hello_status(&hello), R2NET_EINVAL);
+	}
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		wire_hello_fill(&hello, OTHER_OWNER, INSTANCE, OTHER_TOKEN, numbers[i], R2NET_ROLE_DATA);
 		assert_int_equal(hello_status(&hello), R2NET_EINVAL);
 	}
 }
