@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/lender/lease.h"
 #include "tests/unit/lender_fixture.h"
 
 /* Sends a WRITE of a page and a byte but for the byte, which has no lease: once that is counted the page is pinned. */
@@ -215,6 +216,34 @@ static void release_shuts_a_write_that_does_not_end(void **state)
 	close(data);
 	close(other);
 	close(control);
+}
+
+static uint64_t release_ms(const struct lender_lease *made)
+{
+	uint64_t begin = monotonic_ms();
+
+	assert_int_equal(wire_release(lender.door, made, 1), 1);
+	return monotonic_ms() - begin;
+}
+
+/* Others are. */
+static void an_owner_that_was_waited_for_in_vain_is_not_soon_again(void **state)
+{
+	struct lender_lease first = lease(SIZE), second = lease(SIZE), others;
+	int data[] = { join(R2NET_ROLE_DATA), join(R2NET_ROLE_DATA), -1 };
+
+	data[2] = wire_join(lender.port, OTHER_OWNER, INSTANCE, OTHER_TOKEN, 1, R2NET_ROLE_DATA);
+	assert_int_equal(wire_lease(lender.door, OTHER_OWNER, INSTANCE, SIZE, 1, &others), 1);
+	write_all_but_one(data[0], &first);
+	write_all_but_one(data[1], &second);
+	write_all_but_one(data[2], &others);
+	assert_true(release_ms(&first) >= LEASE_GRACE_MS);
+	assert_true(release_ms(&second) < LEASE_GRACE_MS / 2);
+	assert_true(release_ms(&others) >= LEASE_GRACE_MS);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_true(wire_ended(data[i]));
+		close(data[i]);
+	}
 }
 
 /* The owner asks for more than it takes: the lender's thread is stuck in sending, with pins. */
@@ -484,6 +513,7 @@ int main(void)
 		WITH_LENDER(fences_of_many_connections_are_all_answered),
 		WITH_LENDER(release_waits_for_a_write_that_ends_soon),
 		WITH_LENDER(release_shuts_a_write_that_does_not_end),
+		WITH_LENDER(an_owner_that_was_waited_for_in_vain_is_not_soon_again),
 		WITH_LENDER(release_shuts_a_read_that_nobody_takes),
 		WITH_LENDER(expel_ends_everything),
 		WITH_LENDER(admit_replaces_the_token),
