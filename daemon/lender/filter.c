@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include "daemon/lender/filter.h"
 
@@ -56,7 +57,7 @@ static const int common_calls[] = {
 static const int lender_calls[] = {
 	/* Sockets that others have opened. */
 	SCMP_SYS(accept4), SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
+	SCMP_SYS(recvmsg), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
 	/* Extents; allocation; threads. */
 	SCMP_SYS(brk), SCMP_SYS(fallocate), SCMP_SYS(madvise), SCMP_SYS(mlock2), SCMP_SYS(mremap), SCMP_SYS(munmap),
 	SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield), SCMP_SYS(set_robust_list),
@@ -82,10 +83,15 @@ static int refuse(scmp_filter_ctx filter, int call, int error)
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(error), call, 0);
 }
 
-/* Memory that is never executable, threads but no processes, and no file whatever the C library would like to read. */
+/*
+ * Memory that is never executable, threads but no processes, nothing sent that connects (a listening socket that was shut
+ * could), and no file whatever the C library would like to read.
+ */
 static int allow_lender(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp sendto_connected = SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0);
+	const struct scmp_arg_cmp sendmsg_connected = SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0);
 	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
 	int err = allow(filter, lender_calls, ARRAY_SIZE(lender_calls));
 
@@ -93,6 +99,10 @@ static int allow_lender(scmp_filter_ctx filter)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_code);
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code);
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, sendto_connected);
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, sendmsg_connected);
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, thread);
 	if (!err)
@@ -122,10 +132,14 @@ static int load(scmp_filter_ctx filter, enum filter_process process)
 	return err ? err : seccomp_load(filter);
 }
 
-/* A filter at no address is refused for that, by kernels that know filters. */
-static int kernel_filters(void)
+/* A filter at no address is refused for that by kernels that know filters, and as an unknown mode by others. */
+static int probe(void)
 {
-	return prctl(PR_SET_SECCOMP, 2, NULL, 0, 0) && errno == EFAULT;
+	if (!prctl(PR_SET_SECCOMP, 2, NULL, 0, 0))
+		return -EPERM;
+	if (errno == EFAULT)
+		return 0;
+	return errno == EINVAL ? -ENOSYS : -EPERM;
 }
 
 int filter_install(enum filter_process process)
@@ -135,8 +149,9 @@ int filter_install(enum filter_process process)
 
 	if (WITHOUT_FILTER)
 		return -ENOTSUP;
-	if (!kernel_filters())
-		return -ENOSYS;
+	err = probe();
+	if (err)
+		return err;
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	/* Without seccomp(2), which a container or an emulator may refuse, libseccomp knows only how to kill a thread. */
 	if (!filter)

@@ -6,7 +6,7 @@
 #define _RAMSTER_LENDER_FILTER_H
 
 enum filter_process {
-	FILTER_LENDER, /* serves owners and the side door: no file, no socket, no program, no executable memory */
+	FILTER_LENDER, /* serves owners and the side door: no file, program or executable memory; it cannot connect */
 	FILTER_GUARD, /* only waits and empties a file */
 };
 
@@ -15,7 +15,7 @@ enum filter_process {
  *
  * For this thread and those that it starts: call it before the first one. Returns 0; -ENOSYS if this kernel has no
  * filters; -ENOTSUP if this build is for a sanitizer, which needs more calls, or for valgrind, which knows no filters;
- * -EPERM if seccomp(2) is refused; or another -errno. Nothing is filtered then.
+ * -EPERM if filters are refused; or another -errno. Nothing is filtered then.
  */
 int filter_install(enum filter_process process);
 

@@ -57,8 +57,9 @@ bool sandbox_enter(enum filter_process process)
 	    reported("its memory cannot be hidden", privilege_hide()))
 		return false;
 	err = filter_install(process);
-	if (err == -ENOSYS && process == FILTER_LENDER)
-		log_warn("this kernel has no seccomp: every system call stays open to the lender");
+	if (err == -ENOSYS)
+		log_warn("this kernel has no seccomp: every system call stays open to the %s",
+			 process == FILTER_LENDER ? "lender" : "lender's guard");
 	if (err == -ENOSYS || err == -ENOTSUP)
 		return true;
 	return !reported("system calls cannot be filtered", err);
