@@ -103,6 +103,7 @@ static void up_work(struct work_struct *work)
 static void read_done(struct backing_read *read, int err)
 {
 	struct swapdev_load *load = container_of(read, struct swapdev_load, read);
+	struct swapdev *dev = load->dev; /* a worker may have ended the load as soon as it is in the list */
 
 	if (err)
 		load->bio->bi_status = BLK_STS_IOERR;
@@ -110,8 +111,8 @@ static void read_done(struct backing_read *read, int err)
 		load_end(load);
 		return;
 	}
-	llist_add(&load->link, &load->dev->used_again);
-	queue_work(disk_wq, &load->dev->up_work);
+	llist_add(&load->link, &dev->used_again);
+	queue_work(disk_wq, &dev->up_work);
 }
 
 static void disk_work(struct work_struct *work)
