@@ -325,7 +325,8 @@ static void discard(struct swapdev *dev, struct bio *bio)
 
 void swapdev_submit(struct swapdev *dev, struct bio *bio)
 {
-	if (bio->bi_iter.bi_sector & ((PAGE_SIZE >> SECTOR_SHIFT) - 1)) {
+	/* A kernel that takes no size for any size lets I/O come before there is a pool. */
+	if (!get_capacity(dev->disk) || bio->bi_iter.bi_sector & ((PAGE_SIZE >> SECTOR_SHIFT) - 1)) {
 		bio_io_error(bio);
 		return;
 	}
