@@ -69,20 +69,35 @@ static void load_done(struct tmem_load *tload, int err)
 	load_end(load);
 }
 
-/* What is not in RAM anywhere may be on the backing device, also if it has just been written there: a worker reads it. */
+/* A worker reads it. */
+static void load_from_disk(struct swapdev_load *load)
+{
+	struct swapdev *dev = load->dev;
+
+	spin_lock(&dev->disk_lock);
+	list_add_tail(&load->load.link, &dev->disk_loads);
+	spin_unlock(&dev->disk_lock);
+	queue_work(disk_wq, &dev->disk_work);
+}
+
+/* What is not in RAM anywhere may be on the backing device, or may have come from there to RAM just now. */
 static bool load_elsewhere(struct tmem_load *tload, int err)
 {
 	struct swapdev_load *load = container_of(tload, struct swapdev_load, load);
-	struct swapdev *dev = load->dev;
 
-	if (!backing_has(&dev->backing, tload->index))
-		/* Unless it was stored anew just now. */
-		return err == -ENOENT && tmem_present(dev->pool, tload->index) && tmem_load_again(tload, 0);
-	spin_lock(&dev->disk_lock);
-	list_add_tail(&tload->link, &dev->disk_loads);
-	spin_unlock(&dev->disk_lock);
-	queue_work(disk_wq, &dev->disk_work);
-	return true;
+	switch (tmem_place(load->dev->pool, tload->index)) {
+	case TMEM_DISK:
+		load_from_disk(load);
+		return true;
+	case TMEM_RAM:
+		if (err != -ENOENT)
+			return false;
+		if (!tmem_load_again(tload, 0))
+			tmem_load_done(tload, -EIO); /* it moves faster than it can be read, but it is not nothing */
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* A page that is used for the second time has come too far down. */

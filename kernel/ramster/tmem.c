@@ -313,9 +313,17 @@ int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *pag
 	return waited.err;
 }
 
-bool tmem_present(struct tmem_pool *pool, unsigned long index)
+enum tmem_place tmem_place(struct tmem_pool *pool, unsigned long index)
 {
-	return xa_load(&pool->pages, index);
+	enum tmem_place place = TMEM_NOWHERE;
+
+	xa_lock(&pool->pages);
+	if (pool->backing && backing_has(pool->backing, index))
+		place = TMEM_DISK;
+	else if (xa_load(&pool->pages, index))
+		place = TMEM_RAM;
+	xa_unlock(&pool->pages);
+	return place;
 }
 
 bool tmem_invalidate(struct tmem_pool *pool, unsigned long index)

@@ -90,8 +90,14 @@ void tmem_load(struct tmem_load *load);
  */
 int tmem_load_wait(struct tmem_pool *pool, unsigned long index, struct page *page, bool patient);
 
-/* Whether a page is stored there. Never sleeps. */
-bool tmem_present(struct tmem_pool *pool, unsigned long index);
+enum tmem_place {
+	TMEM_NOWHERE,
+	TMEM_RAM, /* here or with a peer */
+	TMEM_DISK, /* on the pool's disk, and perhaps in RAM, too */
+};
+
+/* Where a page is, at one moment: it may be on its way from one to the other. Never sleeps. */
+enum tmem_place tmem_place(struct tmem_pool *pool, unsigned long index);
 
 /* Frees a page, if there is one, also on the pool's disk. Never sleeps; may be called under spinlocks, not in interrupts. Returns whether there was. */
 bool tmem_invalidate(struct tmem_pool *pool, unsigned long index);

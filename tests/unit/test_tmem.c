@@ -79,10 +79,10 @@ static void test_indices(void **state)
 	assert_int_equal(store(~0UL, PAGE_WORD, 0), -ENOSPC);
 	send_coldest(5);
 	for (i = 0; i < ARRAY_SIZE(indices); i++) {
-		assert_true(tmem_present(scene.pool, indices[i]));
+		assert_int_equal(tmem_place(scene.pool, indices[i]), TMEM_RAM);
 		check(indices[i], PAGE_TEXT, i);
 	}
-	assert_false(tmem_present(scene.pool, 2));
+	assert_int_equal(tmem_place(scene.pool, 2), TMEM_NOWHERE);
 	/* The pool frees them all at its end. */
 }
 

@@ -131,7 +131,7 @@ static void model_invalidate(struct model *m, unsigned long index)
 {
 	bool there = m->past[index].seed[m->past[index].version % HISTORY];
 
-	assert_int_equal(tmem_present(scene.pool, index), there);
+	assert_int_equal(tmem_place(scene.pool, index), there ? TMEM_RAM : TMEM_NOWHERE);
 	assert_int_equal(tmem_invalidate(scene.pool, index), there);
 	if (there)
 		model_now(m, index, 0, 0);

@@ -298,7 +298,7 @@ static void test_what_is_used_comes_up(void **state)
 	assert_true(backing_has(&disk.backing, 0));
 	check_all(1);
 	disk_stop(&disk);
-	assert_false(tmem_present(scene.pool, 0));
+	assert_int_equal(tmem_place(scene.pool, 0), TMEM_DISK);
 	assert_int_equal(disk_load(&disk, 0, &page, false), 0);
 	page_make(&want, PAGE_TEXT, 777);
 	assert_memory_equal(&page, &want, sizeof(page));
@@ -342,7 +342,7 @@ static void test_written_through(void **state)
 	lost = donor_die(scene.donor);
 	assert_int_equal(lost, 0);
 	disk_stop(&disk);
-	assert_true(tmem_present(scene.pool, 8));
+	assert_int_equal(tmem_place(scene.pool, 8), TMEM_RAM);
 	disk_free(&disk, 7);
 	fill(7, 8);
 	check_all(350);

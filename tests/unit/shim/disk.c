@@ -124,8 +124,18 @@ static bool load_elsewhere(struct tmem_load *tload, int err)
 {
 	struct disk_load *load = container_of(tload, struct disk_load, load);
 
-	if (!backing_has(&load->disk->backing, tload->index))
-		return err == -ENOENT && tmem_present(tload->pool, tload->index) && tmem_load_again(tload, 0);
+	switch (tmem_place(tload->pool, tload->index)) {
+	case TMEM_DISK:
+		break;
+	case TMEM_RAM:
+		if (err != -ENOENT)
+			return false;
+		if (!tmem_load_again(tload, 0))
+			tmem_load_done(tload, -EIO);
+		return true;
+	default:
+		return false;
+	}
 	load->read = (struct backing_read){
 		.index = tload->index,
 		.page = tload->page,
