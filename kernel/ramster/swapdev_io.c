@@ -38,8 +38,9 @@ struct swapdev_load {
 
 static struct kmem_cache *load_cache;
 static mempool_t *loads;
-static struct workqueue_struct *swapdev_wq;
-static struct workqueue_struct *disk_wq; /* of its own: reads wait for loads that it ends */
+
+/* Each has a thread of its own when memory is short: reads wait for loads that disk_wq ends, and must not wait for writes. */
+static struct workqueue_struct *read_wq, *write_wq, *disk_wq;
 
 static unsigned long bio_index(const struct bio *bio)
 {
@@ -285,12 +286,12 @@ static bool serve_pages(struct swapdev *dev, struct bio *bio, bool may_sleep)
 	return true;
 }
 
-static void defer(struct swapdev_deferred *deferred, struct bio *bio)
+static void defer(struct swapdev_deferred *deferred, struct workqueue_struct *wq, struct bio *bio)
 {
 	spin_lock(&deferred->lock);
 	bio_list_add(&deferred->bios, bio);
 	spin_unlock(&deferred->lock);
-	queue_work(swapdev_wq, &deferred->work);
+	queue_work(wq, &deferred->work);
 }
 
 static void serve_deferred(struct swapdev *dev, struct swapdev_deferred *deferred)
@@ -352,14 +353,14 @@ void swapdev_submit(struct swapdev *dev, struct bio *bio)
 		if (serve_pages(dev, bio, false))
 			bio_endio(bio);
 		else
-			defer(&dev->reads, bio);
+			defer(&dev->reads, read_wq, bio);
 		break;
 	case REQ_OP_WRITE:
 		if (serve_pages(dev, bio, false)) {
 			bio_endio(bio);
 		} else {
 			count(stores_deferred);
-			defer(&dev->writes, bio);
+			defer(&dev->writes, write_wq, bio);
 		}
 		break;
 	case REQ_OP_DISCARD:
@@ -394,16 +395,21 @@ int swapdev_io_init(struct swapdev *dev)
 	loads = mempool_create_slab_pool(LOADS_RESERVE, load_cache);
 	if (!loads)
 		goto err_cache;
-	swapdev_wq = alloc_workqueue("ramster_swapdev", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!swapdev_wq)
+	read_wq = alloc_workqueue("ramster_read", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!read_wq)
 		goto err_loads;
+	write_wq = alloc_workqueue("ramster_write", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!write_wq)
+		goto err_read;
 	disk_wq = alloc_workqueue("ramster_disk", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!disk_wq)
-		goto err_wq;
+		goto err_write;
 	return 0;
 
-err_wq:
-	destroy_workqueue(swapdev_wq);
+err_write:
+	destroy_workqueue(write_wq);
+err_read:
+	destroy_workqueue(read_wq);
 err_loads:
 	mempool_destroy(loads);
 err_cache:
@@ -414,7 +420,8 @@ err_cache:
 void swapdev_io_exit(struct swapdev *dev)
 {
 	destroy_workqueue(disk_wq);
-	destroy_workqueue(swapdev_wq);
+	destroy_workqueue(write_wq);
+	destroy_workqueue(read_wq);
 	mempool_destroy(loads);
 	kmem_cache_destroy(load_cache);
 }
