@@ -20,6 +20,7 @@
 
 #define FETCH_MAX (1 + PREFETCH_MAX) /* pages of a READ */
 #define FETCH_RESERVE 32 /* READs that can be under way when memory is short */
+#define BACKLOG_RETRY (HZ / 50)
 #define HEDGE_MAX 32 /* READs to second peers that can be under way */
 #define HEDGE_RESERVE 4 /* when memory is short */
 #define FETCH_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
@@ -52,10 +53,9 @@ static mempool_t *fetches;
 static mempool_t *hedges;
 static atomic_t hedging; /* READs of hedges */
 
-/* Loads that found no free READ: they are begun again when one is. */
+/* Loads that found no free READ: they are begun again when one is, or when memory is. */
 static DEFINE_SPINLOCK(backlog_lock);
 static LIST_HEAD(backlog);
-static atomic_t under_way; /* READs */
 static atomic_t homing[FETCH_PURPOSES]; /* of fetch_home(): READs of which somebody waits for a page */
 static DECLARE_WAIT_QUEUE_HEAD(homed);
 
@@ -70,17 +70,15 @@ static void backlog_retry(struct work_struct *work)
 	list_for_each_entry_safe(load, next, &loads, link)
 		tmem_load(load);
 }
-static DECLARE_WORK(backlog_work, backlog_retry);
+static DECLARE_DELAYED_WORK(backlog_work, backlog_retry);
 
 static void backlog_add(struct tmem_load *load)
 {
 	spin_lock(&backlog_lock);
 	list_add_tail(&load->link, &backlog);
 	spin_unlock(&backlog_lock);
-	/* With fetch_free(): the last READ sees the load, or this sees that it was the last. */
-	smp_mb();
-	if (!atomic_read(&under_way))
-		queue_work(r2net_wq, &backlog_work);
+	/* READs that are under way may be with a peer that does not answer. */
+	queue_delayed_work(r2net_wq, &backlog_work, BACKLOG_RETRY);
 }
 
 static void fetch_free(struct fetch *fetch)
@@ -88,11 +86,8 @@ static void fetch_free(struct fetch *fetch)
 	if (fetch->first)
 		atomic_dec(&hedging);
 	mempool_free(fetch, fetch->first ? hedges : fetches);
-	atomic_dec(&under_way);
-	/* Pairs with the one in backlog_add(): either sees what the other did. */
-	smp_mb__after_atomic();
 	if (!list_empty_careful(&backlog))
-		queue_work(r2net_wq, &backlog_work);
+		mod_delayed_work(r2net_wq, &backlog_work, 0);
 }
 
 static int fetch_check(const struct fetch *fetch, unsigned int i, void *bytes)
@@ -172,7 +167,6 @@ static const struct r2net_request_ops fetch_ops = { .item = fetch_item,
 
 static void fetch_init_request(struct fetch *fetch, const struct r2net_request_ops *ops)
 {
-	atomic_inc(&under_way);
 	memset(fetch, 0, offsetof(struct fetch, items));
 	fetch->req.ops = ops;
 	fetch->req.type = R2NET_READ;
@@ -412,6 +406,11 @@ err_fetches:
 err_cache:
 	kmem_cache_destroy(fetch_cache);
 	return -ENOMEM;
+}
+
+void fetch_stop(void)
+{
+	cancel_delayed_work_sync(&backlog_work);
 }
 
 void fetch_exit(void)

@@ -19,7 +19,7 @@ struct tmem_pool;
  * @slot: its place, with one peer
  * @plan: what to read ahead
  *
- * Never sleeps, does not wait. When all READs are in use the load is begun again once one is free.
+ * Never sleeps, does not wait. When all READs are in use the load is begun again once one is free, or memory for one.
  */
 void fetch_load(struct tmem_load *load, void *entry, const struct extent_slot *slot, const struct prefetch_plan *plan);
 
@@ -43,7 +43,8 @@ bool fetch_home_wait(enum fetch_purpose purpose, unsigned int max, unsigned long
 
 /* May sleep. */
 int fetch_init(void);
-/* No load is under way any more. */
+/* No load is under way or will come, on both. May sleep. fetch_stop() before r2net_exit(), fetch_exit() after it. */
+void fetch_stop(void);
 void fetch_exit(void);
 
 #endif

@@ -286,6 +286,7 @@ static void __exit ramster_exit(void)
 	unregister_pm_notifier(&pm_notifier);
 	swapdev_exit();
 	netlink_exit();
+	fetch_stop();
 	ramster_shrinker_exit();
 	counters_exit();
 	remotify_stop();

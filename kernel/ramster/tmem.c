@@ -211,8 +211,11 @@ static void load_local(struct tmem_load *load, struct zpage *zpage)
 
 static void load_remote(struct tmem_load *load, void *entry, const struct extent_slot *slot)
 {
-	struct prefetch_plan plan = load_plan(load->pool, load->index);
+	struct prefetch_plan plan = { .nr = 0 };
 
+	if (!load->planned)
+		plan = load_plan(load->pool, load->index);
+	load->planned = true;
 	fetch_load(load, entry, slot, &plan);
 }
 

@@ -58,6 +58,7 @@ struct tmem_load {
 	struct list_head link;
 	u32 avoid; /* the lease from which it could not be had */
 	u8 tries; /* that failed */
+	bool planned; /* what to read ahead with it has been thought of */
 };
 
 /* May sleep. Returns NULL when memory or numbers have run out. */

@@ -257,6 +257,34 @@ static void test_more_loads_than_reads(void **state)
 	assert_int_equal(done, ARRAY_SIZE(loads));
 }
 
+/* Loads that found no READ do not depend on those who have them all: a donor may hang, and memory come back. */
+static void test_loads_wait_for_memory_not_for_a_donor(void **state)
+{
+	static struct async loads[100];
+	unsigned int i, hung, done = 0;
+
+	fill_remote(300);
+	scene.donor->wait = true;
+	shim_fail_allocations(1000);
+	for (i = 0; i < ARRAY_SIZE(loads); i++)
+		async_load(&loads[i], i * 3 % 300, false);
+	hung = scene.donor->nr_pending;
+	shim_let_pass(1000);
+	assert_int_equal(scene.donor->nr_pending, hung);
+	shim_fail_allocations(0);
+	shim_let_pass(100);
+	while (donor_answer(scene.donor, hung))
+		;
+	for (i = 0; i < ARRAY_SIZE(loads); i++)
+		done += loads[i].done;
+	assert_in_range(done, ARRAY_SIZE(loads) - hung, ARRAY_SIZE(loads));
+	while (donor_answer_all(scene.donor) || shim_run_work())
+		;
+	scene.donor->wait = false;
+	for (i = 0; i < ARRAY_SIZE(loads); i++)
+		check_async(&loads[i], PAGE_TEXT, i * 3 % 300);
+}
+
 /* Without memory nothing is read ahead, and all is read. */
 static void test_fetch_ahead_without_memory(void **state)
 {
@@ -347,6 +375,7 @@ int main(void)
 		TEST(test_without_the_seal),
 		TEST(test_patience),
 		TEST(test_more_loads_than_reads),
+		TEST(test_loads_wait_for_memory_not_for_a_donor),
 		TEST(test_fetch_ahead_without_memory),
 		TEST(test_dead_donor),
 		TEST(test_a_copy_becomes_the_page_once),

@@ -27,6 +27,7 @@ void node_up(const char *allocator, const char *compressor)
 void node_down(void)
 {
 	shim_run_work();
+	fetch_stop();
 	counters_exit();
 	fetch_exit();
 	extent_exit();

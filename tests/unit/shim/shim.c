@@ -124,12 +124,22 @@ static struct delayed_work **delayed_link(const struct delayed_work *work)
 	return link;
 }
 
+/* What is not to wait is queued at once, as by the kernel. */
 static bool delay(struct delayed_work *work, unsigned long delay, bool again)
 {
 	bool fresh;
 
 	spin_lock(&work_lock);
 	fresh = !work->waiting && !work->work.queued;
+	if (!delay && work->waiting && again) {
+		*delayed_link(work) = work->later;
+		work->waiting = false;
+	}
+	if (!delay && !work->waiting) {
+		spin_unlock(&work_lock);
+		queue_work(NULL, &work->work);
+		return fresh;
+	}
 	if (fresh) {
 		*delayed_link(work) = work;
 		work->later = NULL;

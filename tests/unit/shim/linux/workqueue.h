@@ -24,6 +24,7 @@ struct delayed_work {
 };
 
 #define DECLARE_WORK(name, function) struct work_struct name = { .func = (function) }
+#define DECLARE_DELAYED_WORK(name, function) struct delayed_work name = { .work = { .func = (function) } }
 
 #define INIT_WORK(w, function) (*(w) = (struct work_struct){ .func = (function) })
 #define INIT_DELAYED_WORK(w, function) (*(w) = (struct delayed_work){ .work = { .func = (function) } })
