@@ -4,7 +4,7 @@
  *
  * The deadline belongs to the outage, not to the request: it starts when the first request is late, and whatever is asked
  * later gets only what is left of it. Then the peer is LATE and requests fail at once, until it answers PING. While it
- * answers PING, requests are waited for up to the slow deadline.
+ * answers PING, requests are waited for up to the slow deadline. A connection that owes an answer for longer is ended.
  *
  * A peer whose node has left the cluster is LATE without that wait.
  */
@@ -90,12 +90,31 @@ static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, bool l
 }
 
 /*
+ * For how long it has had the oldest of its requests while the peer was not silent, in jiffies, also if nobody waits for that one
+ * any more; 0: it has none.
+ */
+static unsigned long conn_owes(const struct r2net_conn *conn)
+{
+	ktime_t now = ktime_get(), oldest = now;
+	unsigned int i;
+
+	if (!conn->nr_inflight)
+		return 0;
+	for (i = 0; i < R2NET_MAX_WINDOW; i++)
+		if (conn->inflight[i] && ktime_before(conn->inflight[i]->sent, oldest))
+			oldest = conn->inflight[i]->sent;
+	if (ktime_before(oldest, conn->peer->up_since))
+		oldest = conn->peer->up_since;
+	return max(1UL, msecs_to_jiffies(ktime_ms_delta(now, oldest)));
+}
+
+/*
  * Looks for lateness. Leaves in @expired what is to fail now. Returns for how long an answer has been due, in jiffies; 0 if
  * none is.
  */
 static unsigned long deadline_check(struct r2net_peer *peer, struct expired *expired, bool *late)
 {
-	unsigned long now = jiffies, due = 0, waited;
+	unsigned long now = jiffies, due = 0, waited, owes;
 	bool alive = time_before(now, peer->heard + peer->deadline);
 	unsigned long limit = alive ? peer->slow_deadline : peer->deadline;
 	struct r2net_conn *conn, *next;
@@ -108,7 +127,18 @@ static unsigned long deadline_check(struct r2net_peer *peer, struct expired *exp
 			*late |= r2net_peer_set_state(peer, RAMSTER_PEER_LATE);
 	}
 	list_for_each_entry_safe(conn, next, &peer->conns, link) {
-		if (conn->role != R2NET_ROLE_DATA || !r2net_conn_due(conn))
+		if (conn->role != R2NET_ROLE_DATA)
+			continue;
+		owes = conn_owes(conn);
+		if (owes > peer->slow_deadline) {
+			if (!alive)
+				*late |= r2net_peer_set_state(peer, RAMSTER_PEER_LATE);
+			r2net_conn_abort_locked(conn); /* whatever else it answers: buffers and READs must come free */
+			continue;
+		}
+		if (owes)
+			due = max(due, 1UL);
+		if (!r2net_conn_due(conn))
 			continue;
 		waited = max(1UL, now - conn->progress);
 		due = max(due, waited);

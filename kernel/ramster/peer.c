@@ -45,13 +45,14 @@ bool r2net_peer_set_state(struct r2net_peer *peer, enum ramster_nl_peer_state st
 		peer->late_since = jiffies;
 		count(late_peers);
 	}
-	if (state == RAMSTER_PEER_UP)
+	if (state == RAMSTER_PEER_UP) {
 		list_for_each_entry(conn, &peer->conns, link)
 			conn->progress = jiffies;
-	if (state == RAMSTER_PEER_UP)
+		peer->up_since = ktime_get();
 		WRITE_ONCE(peer->silent_since, 0);
-	else if (peer->state == RAMSTER_PEER_UP)
+	} else if (peer->state == RAMSTER_PEER_UP) {
 		WRITE_ONCE(peer->silent_since, jiffies | 1);
+	}
 	WRITE_ONCE(peer->state, state);
 	return true;
 }

@@ -42,6 +42,7 @@ struct r2net_peer {
 	unsigned long waiting_since; /* jiffies */
 	unsigned long heard; /* jiffies of the last answer of any kind */
 	unsigned long silent_since; /* jiffies when it was UP last; 0: it is, or never was */
+	ktime_t up_since; /* when it was found to be UP last */
 	unsigned long slow_until; /* jiffies; until then others are asked before it; written without the lock */
 	unsigned long late_since; /* jiffies when it was last found to be late */
 	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */

@@ -5,7 +5,8 @@
  * `badpeer OTHER read|write MISBEHAVIOUR`: the node OTHER must be in configfs, no ramsterd may run, and /dev/ramster0 must
  * have a size and be unused. Pages are written to it until the kernel has given some to this program; then each is read
  * back. The first READ, or the first WRITE, is answered badly; after misbehaviours that do not end the connection all are.
- * With "replayed" pages are written several times, and what stands in the peer's memory is what came there first.
+ * With "withheld" pages are read when the kernel has ended the connection. With "replayed" they are written several times,
+ * and what stands in the peer's memory is what came there first.
  * `badpeer list` names the misbehaviours. Prints "right=N failed=N wrong=N": pages, failed being those whose reading was
  * an I/O error. Exit status: 0; 1 if any page had other bytes than were written.
  */
@@ -162,6 +163,12 @@ static void no_answer(struct answer *a)
 	a->hang_up = true;
 }
 
+/* This one, while others are answered. */
+static void withheld(struct answer *a)
+{
+	a->cut = a->body_len + sizeof(a->hdr);
+}
+
 static void silence(struct answer *a)
 {
 	a->cut = a->body_len + sizeof(a->hdr);
@@ -262,6 +269,7 @@ static const struct misbehaviour {
 	{ "half-frame", half_frame, false },
 	{ "half-header", half_header, false },
 	{ "hang-up", no_answer, false },
+	{ "withheld", withheld, false },
 	{ "silence", silence, true },
 	{ "late", late, false },
 	{ "altered", altered, true },
@@ -564,7 +572,7 @@ static void arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	uint64_t instance, before;
+	uint64_t instance, before, ended;
 	unsigned int node, wrong, version = 1;
 	void *page = NULL;
 	int fd;
@@ -579,6 +587,7 @@ int main(int argc, char **argv)
 		die(DEVICE);
 	atomic_store(&begun, bad_type == R2NET_WRITE);
 	before = counter("remotify_writes");
+	ended = counter("connections_failed");
 	lend(node, instance);
 	write_pages(fd, page, version);
 	while (misbehaviour->spoil == replayed && version < VERSIONS) {
@@ -589,6 +598,8 @@ int main(int argc, char **argv)
 		wait_for("pages_remote", PAGES_REMOTE);
 	else
 		wait_for("remotify_writes", before + 1);
+	if (misbehaviour->spoil == withheld)
+		wait_for("connections_failed", ended + 1);
 	atomic_store(&begun, true);
 	wrong = read_pages(fd, page, version);
 	command_begin(RAMSTER_CMD_PEER_DEAD, node, instance);

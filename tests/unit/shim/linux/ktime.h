@@ -21,4 +21,7 @@ static inline s64 ktime_us_delta(ktime_t later, ktime_t earlier)
 	return (later - earlier) / 1000;
 }
 
+#define ktime_before(a, b) ((a) < (b))
+#define ktime_ms_delta(later, earlier) (((later) - (earlier)) / 1000000)
+
 #endif
