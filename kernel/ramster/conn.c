@@ -232,7 +232,7 @@ static int result_error(const struct r2net_result *result)
 	case R2NET_ERANGE:
 		return -ERANGE;
 	default:
-		return -EIO;
+		return -EREMOTEIO;
 	}
 }
 

@@ -36,6 +36,9 @@ void extent_group_put(struct extent_group *group);
 /* A batch to the group is under way (@nr 1), or is no more (-1). */
 void extent_group_write(struct extent_group *group, int nr);
 
+/* It refused a batch: it is passed for a moment, so that a lender that refuses all is not asked without end. */
+void extent_group_rest(struct extent_group *group);
+
 /* Makes extents of spare leases. May sleep. Returns whether it made one. */
 bool extent_compose(void);
 

@@ -9,6 +9,8 @@
 #include "extent.h"
 #include "extent_table.h"
 
+#define REST (HZ / 20)
+
 static LIST_HEAD(groups);
 
 static struct extent_group *group_find(struct r2net_peer *const peers[], unsigned int nr)
@@ -95,6 +97,13 @@ static bool group_takes_writes(const struct extent_group *group)
 	return group->free_blocks;
 }
 
+static bool group_rests(const struct extent_group *group)
+{
+	unsigned long until = READ_ONCE(group->rest_until);
+
+	return until && time_before(jiffies, until);
+}
+
 struct extent_group *extent_group_next(void)
 {
 	struct extent_group *group, *found = NULL;
@@ -105,7 +114,7 @@ struct extent_group *extent_group_next(void)
 	list_for_each_entry(group, &groups, link)
 		sharers += group_takes_writes(group) || atomic_read(&group->writes);
 	list_for_each_entry(group, &groups, link)
-		if (group_takes_writes(group) &&
+		if (group_takes_writes(group) && !group_rests(group) &&
 		    atomic_read(&group->writes) * sharers < max_t(unsigned int, sharers, EXTENT_MAX_WRITES) &&
 		    (!found || group->turn < found->turn))
 			found = group;
@@ -133,4 +142,9 @@ u64 extent_usable_bytes(void)
 void extent_group_write(struct extent_group *group, int nr)
 {
 	atomic_add(nr, &group->writes);
+}
+
+void extent_group_rest(struct extent_group *group)
+{
+	WRITE_ONCE(group->rest_until, max(1UL, jiffies + REST));
 }

@@ -88,6 +88,7 @@ struct extent_group {
 	u64 free_blocks; /* without a class */
 	u64 turn; /* when it was chosen last */
 	atomic_t writes; /* batches under way; changed without the lock */
+	unsigned long rest_until; /* jiffies; 0: now. it refused what was sent last; changed without the lock */
 };
 
 #define LEASE_RETRY HZ /* after a failure */

@@ -54,7 +54,8 @@ struct batch {
 	struct zpage *zpages[R2NET_MAX_ITEMS];
 	void *entries[R2NET_MAX_ITEMS];
 	u8 waits[R2NET_MAX_ITEMS]; /* for so many lenders' answers; under lock */
-	unsigned long failed; /* bit by item: one has said no; under lock */
+	unsigned long failed; /* bit by item: one has not taken it; under lock */
+	bool refused; /* a lender has said no, for another reason than that it lost the lease */
 	spinlock_t lock;
 	bool left; /* a page of it has left zcache */
 	unsigned int nr_legs;
@@ -71,12 +72,20 @@ static LIST_HEAD(idle);
 static void *buffers[NR_BUFFERS]; /* BATCH_BYTES each; the first nr_free are free, under idle_lock */
 static unsigned int nr_free;
 static unsigned long progress; /* jiffies when pages left last, or when the first batch was begun */
+static unsigned long refused; /* jiffies when a batch ended last that was refused; 0: none has since pages left */
 static DECLARE_WAIT_QUEUE_HEAD(wake);
 static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(room);
 static atomic_long_t rooms; /* batches of which pages have left */
 static u64 low_water;
 static bool shrink; /* a shrinker asked for room */
+
+static bool refused_lately(void)
+{
+	unsigned long last = READ_ONCE(refused);
+
+	return last && time_before(jiffies, last + HZ);
+}
 
 /* A batch with a buffer, or NULL. */
 static struct batch *batch_get(void)
@@ -88,7 +97,7 @@ static struct batch *batch_get(void)
 		batch = list_first_entry_or_null(&idle, struct batch, link);
 	if (batch) {
 		list_del(&batch->link);
-		if (nr_free == NR_BUFFERS)
+		if (nr_free == NR_BUFFERS && !refused_lately())
 			WRITE_ONCE(progress, jiffies);
 		SUB_ONCE(nr_free, 1);
 		batch->bytes = buffers[nr_free];
@@ -146,7 +155,9 @@ static void batch_item(struct r2net_request *req, unsigned int i, int err, void 
 
 	if (err == -ESTALE)
 		r2net_peer_stale(leg->peer, leg->leases[i]);
-	else if (err == -ERANGE)
+	else if (err == -ERANGE || err == -EREMOTEIO)
+		WRITE_ONCE(batch->refused, true);
+	if (err == -ERANGE)
 		count(stale_slots);
 	if (!batch_item_over(batch, i, err, &failed))
 		return;
@@ -200,7 +211,11 @@ static void batch_release(struct r2net_request *req)
 		return;
 	if (READ_ONCE(batch->left)) {
 		WRITE_ONCE(progress, jiffies);
+		WRITE_ONCE(refused, 0);
 		atomic_long_inc(&rooms);
+	} else if (READ_ONCE(batch->refused)) {
+		WRITE_ONCE(refused, max(1UL, jiffies));
+		extent_group_rest(batch->group);
 	}
 	extent_group_put(batch->group);
 	batch_put(batch);
@@ -332,6 +347,7 @@ static bool remotify_batch(struct batch *batch)
 	batch->nr_legs = 0;
 	batch->length = 0;
 	batch->failed = 0;
+	batch->refused = false;
 	batch->left = false;
 	batch_fill(batch);
 	if (batch->nr)
@@ -436,8 +452,8 @@ bool remotify_may_make_room(void)
 {
 	struct extent_group *group;
 
-	/* Batches that nobody answers are no hope: those of a dead peer stay under way until it is declared so. */
-	if (READ_ONCE(nr_free) < NR_BUFFERS)
+	/* Batches that nobody answers, or that are refused, are no hope: those of a hung peer stay under way for long. */
+	if (READ_ONCE(nr_free) < NR_BUFFERS || refused_lately())
 		return time_before(jiffies, READ_ONCE(progress) + HOPE);
 	group = zcache_pages() ? extent_group_next() : NULL;
 	if (group)

@@ -25,7 +25,7 @@ struct r2net_request;
 
 struct r2net_request_ops {
 	/*
-	 * @err: 0; -ESTALE, -ERANGE as the lender answered; -ETIMEDOUT, -EIO: not answered.
+	 * @err: 0; -ESTALE, -ERANGE, or -EREMOTEIO for any other, as the lender answered; -ETIMEDOUT, -EIO: not answered.
 	 * @bytes: READ with err 0: the item's bytes, its own only until this returns.
 	 */
 	void (*item)(struct r2net_request *req, unsigned int i, int err, void *bytes);

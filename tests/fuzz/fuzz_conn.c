@@ -149,7 +149,16 @@ void netlink_event_lost(u32 number, u64 pages)
 
 static int status_error(u32 status)
 {
-	return status == R2NET_OK ? 0 : status == R2NET_ESTALE ? -ESTALE : status == R2NET_ERANGE ? -ERANGE : -EIO;
+	switch (status) {
+	case R2NET_OK:
+		return 0;
+	case R2NET_ESTALE:
+		return -ESTALE;
+	case R2NET_ERANGE:
+		return -ERANGE;
+	default:
+		return -EREMOTEIO;
+	}
 }
 
 /* What came is what the lender sent for this item of this request. */

@@ -126,6 +126,23 @@ static void test_writes_that_fail(void **state)
 	assert_they_leave();
 }
 
+/* Who refuses all is asked now and then, and nobody waits for room that it would make. */
+static void test_a_donor_that_refuses_all(void **state)
+{
+	unsigned long writes;
+
+	WRITE_ONCE(scene.donor->wait, false);
+	WRITE_ONCE(scene.donor->item_err, -ERANGE);
+	fill();
+	wait_until_within(10000, !remotify_may_make_room());
+	writes = READ_ONCE(scene.donor->writes);
+	assert_in_range(writes, 3, 3000);
+	assert_int_equal(zcache_pages(), PAGES);
+	WRITE_ONCE(scene.donor->item_err, 0);
+	wait_until(remotify_may_make_room());
+	assert_they_leave();
+}
+
 static void test_writes_that_cannot_be_sent(void **state)
 {
 	WRITE_ONCE(scene.donor->wait, false);
@@ -156,6 +173,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_do_not_stop_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_are_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_writes_that_fail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_donor_that_refuses_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_writes_that_cannot_be_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_lender_that_forgot, set_up, tear_down),
 	};
