@@ -313,7 +313,7 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 	u32 size = legs[0]->size;
 	struct extent *extent = kzalloc(struct_size(extent, blocks, size / EXTENT_BLOCK_SIZE), GFP_NOIO);
 	unsigned int i, number;
-	bool free = group && extent;
+	bool free = group && extent, made = false;
 
 	spin_lock(&extents_lock);
 	free &= nr == copies; /* else it would end at once */
@@ -332,14 +332,14 @@ static bool extent_new(struct lease *const legs[], unsigned int nr)
 		for (i = 0; i < nr; i++)
 			extent_attach(extent, legs[i]);
 		extent_settle(extent);
-		extent = NULL;
-		group = NULL;
+		made = true;
 	}
-	if (group)
+	if (group && !made)
 		extent_group_put_locked(group);
 	spin_unlock(&extents_lock);
-	kfree(extent);
-	return !extent && !group;
+	if (!made)
+		kfree(extent);
+	return made;
 }
 
 bool extent_compose(void)
