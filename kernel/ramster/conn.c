@@ -365,7 +365,9 @@ static void conn_release_socket(struct r2net_conn *conn)
 	struct sock *sk = conn->sock->sk;
 
 	sock_no_linger(sk);
+	lock_sock(sk);
 	reserve_socket_leave(sk);
+	release_sock(sk);
 	sockfd_put(conn->sock);
 }
 
@@ -422,7 +424,7 @@ static struct socket *conn_socket(int fd, const char **text)
 	err = -ENOTCONN;
 	*text = "the socket is not connected";
 	/* For AF_UNIX and AF_VSOCK the states' numbers are TCP's. */
-	if (sk->sk_state != TCP_ESTABLISHED)
+	if (READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
 		goto err_put;
 	*text = NULL;
 	return sock;
@@ -452,6 +454,7 @@ static void conn_prepare_socket(struct r2net_conn *conn)
 	struct sock *sk = conn->sock->sk;
 
 	conn_reclassify(sk);
+	lock_sock(sk);
 	sk->sk_allocation = GFP_NOIO;
 	compat_sk_no_task_frag(sk);
 	reserve_socket_enter(sk);
@@ -460,9 +463,10 @@ static void conn_prepare_socket(struct r2net_conn *conn)
 	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
 	WRITE_ONCE(sk->sk_sndbuf,
 		   clamp_t(unsigned long, reserve_send_bytes() / SEND_BUFFERS_CONNS, SEND_BUFFER_MIN, SEND_BUFFER_MAX));
+	release_sock(sk);
 	if (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) {
 		tcp_sock_set_nodelay(sk);
-		tcp_sock_set_user_timeout(sk, jiffies_to_msecs(conn->peer->slow_deadline));
+		tcp_sock_set_user_timeout(sk, jiffies_to_msecs(READ_ONCE(conn->peer->slow_deadline)));
 		sock_set_keepalive(sk);
 	}
 }
@@ -549,7 +553,9 @@ int r2net_conn_add(struct r2net_peer *peer, u32 number, enum r2net_role role, u3
 	return 0;
 
 err_threads:
+	lock_sock(conn->sock->sk);
 	reserve_socket_leave(conn->sock->sk);
+	release_sock(conn->sock->sk);
 	kthread_stop(conn->sender);
 	kthread_stop(conn->receiver);
 err_socket:

@@ -25,6 +25,8 @@ struct sock {
 
 #define inet_csk(sk) (&(sk)->icsk)
 #define compat_sk_no_task_frag(sk) ((void)(sk))
+#define lock_sock(sk) ((void)(sk))
+#define release_sock(sk) ((void)(sk))
 #define sock_no_linger(sk) ((void)(sk))
 #define sock_set_keepalive(sk) ((void)(sk))
 #define tcp_sock_set_nodelay(sk) ((void)(sk))
