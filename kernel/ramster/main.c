@@ -30,8 +30,8 @@ static char *allocator = "zsmalloc";
 module_param(allocator, charp, 0444);
 MODULE_PARM_DESC(allocator, "where zpages live: zsmalloc (default) or zbud");
 
-/* Parameters that are set before the module is ready are applied when it is. */
-static bool ready;
+/* Parameters that are set before the module is ready are applied when it is, and are of no use once it goes. */
+static enum { STARTING, READY, GOING } stage; /* under kernel_param_lock() */
 static char compressor[16] = "lzo";
 static unsigned int remotify_percent = 40;
 static unsigned int local_max_percent = 50;
@@ -47,7 +47,7 @@ static int compressor_set(const char *value, const struct kernel_param *kp)
 
 	if (compress_find(value) < 0)
 		return -EINVAL;
-	err = ready ? zcache_set_compressor(value) : 0;
+	err = stage == READY ? zcache_set_compressor(value) : 0;
 	if (!err)
 		strscpy(compressor, compress_name(compress_find(value)), sizeof(compressor));
 	return err;
@@ -68,7 +68,7 @@ static int limit_set(const char *value, const struct kernel_param *kp)
 	unsigned int *limit = kp->arg, old = *limit;
 	int err = kstrtouint(value, 0, limit);
 
-	if (!err && ready)
+	if (!err && stage == READY)
 		err = zcache_set_limits(remotify_percent, local_max_percent);
 	if (err)
 		*limit = old;
@@ -101,11 +101,13 @@ static int copies_set(const char *value, const struct kernel_param *kp)
 
 	if (!err && (nr < 1 || nr > EXTENT_MAX_COPIES))
 		err = -EINVAL;
+	if (!err && stage == GOING)
+		err = -ENODEV;
 	if (err)
 		return err;
 	copies = nr;
 	extent_set_copies(nr);
-	if (ready)
+	if (stage == READY)
 		move_wake();
 	return 0;
 }
@@ -132,11 +134,12 @@ static int writethrough_set(const char *value, const struct kernel_param *kp)
 	bool on;
 	int err = kstrtobool(value, &on);
 
-	if (!err)
+	if (!err && stage == READY)
 		err = swapdev_set_through(on);
 	if (err)
 		return err;
-	frontswap_set_through(on);
+	if (stage == READY)
+		frontswap_set_through(on);
 	writethrough = on;
 	return 0;
 }
@@ -150,7 +153,7 @@ static int seal_param_set(const char *value, const struct kernel_param *kp)
 	bool on;
 	int err = kstrtobool(value, &on);
 
-	if (!err && ready)
+	if (!err && stage == READY)
 		err = seal_set(on);
 	if (!err)
 		seal = on;
@@ -186,8 +189,33 @@ static int apply_parameters(void)
 	}
 	remotify_set_low_water((u64)low_water_mb << 20);
 	move_set_restore_after(restore_after);
-	ready = true;
-	return 0;
+	err = seal_set(seal);
+	if (!err)
+		err = swapdev_set_through(writethrough);
+	if (!err)
+		frontswap_set_through(writethrough);
+	return err;
+}
+
+/* From here on what is set is applied at once. */
+static int parameters_begin(void)
+{
+	int err;
+
+	kernel_param_lock(THIS_MODULE);
+	err = apply_parameters();
+	if (!err)
+		stage = READY;
+	kernel_param_unlock(THIS_MODULE);
+	return err;
+}
+
+/* From here on it is not any more: what it would change goes. */
+static void parameters_end(void)
+{
+	kernel_param_lock(THIS_MODULE);
+	stage = GOING;
+	kernel_param_unlock(THIS_MODULE);
 }
 
 static int __init ramster_init(void)
@@ -202,9 +230,6 @@ static int __init ramster_init(void)
 		pr_err("allocator %s: not zsmalloc nor zbud, or no memory\n", allocator);
 		goto err_compress;
 	}
-	err = apply_parameters();
-	if (err)
-		goto err_zcache;
 	err = seal_init(seal);
 	if (err)
 		goto err_zcache;
@@ -229,28 +254,36 @@ static int __init ramster_init(void)
 	err = counters_init();
 	if (err)
 		goto err_shrinker;
+	err = parameters_begin();
+	if (err)
+		goto err_parameters;
 	err = nodemanager_init();
 	if (err)
-		goto err_counters;
+		goto err_parameters;
 	err = netlink_init();
 	if (err)
 		goto err_nodemanager;
-	err = swapdev_init();
-	if (err)
-		goto err_netlink;
 	err = register_pm_notifier(&pm_notifier);
 	if (err)
-		goto err_swapdev;
+		goto err_netlink;
+	/* Last, as others open it by themselves. */
+	err = swapdev_init();
+	if (err)
+		goto err_pm;
 	frontswap_attach();
+	nodemanager_open();
 	return 0;
 
-err_swapdev:
-	swapdev_exit();
+err_pm:
+	unregister_pm_notifier(&pm_notifier);
 err_netlink:
 	netlink_exit();
+	lent_exit();
 err_nodemanager:
 	nodemanager_exit();
-err_counters:
+err_parameters:
+	parameters_end();
+	frontswap_detach(); /* what its parameter has set */
 	counters_exit();
 err_shrinker:
 	ramster_shrinker_exit();
@@ -271,7 +304,6 @@ err_seal:
 err_zcache:
 	zcache_exit();
 err_compress:
-	frontswap_detach(); /* what its parameter has set */
 	compress_exit();
 	return err;
 }
@@ -282,6 +314,7 @@ err_compress:
  */
 static void __exit ramster_exit(void)
 {
+	parameters_end();
 	frontswap_detach();
 	unregister_pm_notifier(&pm_notifier);
 	swapdev_exit();

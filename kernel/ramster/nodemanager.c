@@ -37,6 +37,7 @@ struct cluster {
 
 static DEFINE_MUTEX(nodes_lock); /* of the list and all nodes' fields */
 static LIST_HEAD(nodes);
+static bool opened;
 
 static struct nodemanager_node *item_node(struct config_item *item)
 {
@@ -232,8 +233,11 @@ static const struct config_item_type cluster_type = { .ct_item_ops = &cluster_it
 
 static struct config_group *cluster_make(struct config_group *group, const char *name)
 {
-	struct cluster *cluster = kzalloc(sizeof(*cluster), GFP_KERNEL);
+	struct cluster *cluster;
 
+	if (!READ_ONCE(opened))
+		return ERR_PTR(-EAGAIN);
+	cluster = kzalloc(sizeof(*cluster), GFP_KERNEL);
 	if (!cluster)
 		return ERR_PTR(-ENOMEM);
 	config_group_init_type_name(&cluster->group, name, &cluster_type);
@@ -299,6 +303,11 @@ void nodemanager_put(struct nodemanager_node *node)
 u32 nodemanager_number(const struct nodemanager_node *node)
 {
 	return READ_ONCE(node->num);
+}
+
+void nodemanager_open(void)
+{
+	WRITE_ONCE(opened, true);
 }
 
 int nodemanager_init(void)

@@ -23,8 +23,9 @@ void nodemanager_put(struct nodemanager_node *node);
 /* A pinned node's number. Any context. */
 u32 nodemanager_number(const struct nodemanager_node *node);
 
-/* May sleep. */
+/* May sleep. Until nodemanager_open() no node can be made, and so there is no peer; nodemanager_exit() wants that there is none. */
 int nodemanager_init(void);
+void nodemanager_open(void);
 void nodemanager_exit(void);
 
 #endif
