@@ -66,10 +66,10 @@ static u64 latency_percentile(enum ramster_latency which, unsigned int percent)
 
 	for_each_possible_cpu(cpu)
 		for (i = 0; i < LATENCY_BUCKETS; i++)
-			total += per_cpu(latencies, cpu)[which][i];
+			total += READ_ONCE(per_cpu(latencies, cpu)[which][i]);
 	for (i = 0; i < LATENCY_BUCKETS && total; i++) {
 		for_each_possible_cpu(cpu)
-			seen += per_cpu(latencies, cpu)[which][i];
+			seen += READ_ONCE(per_cpu(latencies, cpu)[which][i]);
 		if (seen * 100 >= total * percent)
 			return latency_bucket_end(i);
 	}
@@ -190,8 +190,8 @@ static int latency_show(struct seq_file *m, void *unused)
 		load = 0;
 		remote = 0;
 		for_each_possible_cpu(cpu) {
-			load += per_cpu(latencies, cpu)[LATENCY_LOAD][i];
-			remote += per_cpu(latencies, cpu)[LATENCY_REMOTE][i];
+			load += READ_ONCE(per_cpu(latencies, cpu)[LATENCY_LOAD][i]);
+			remote += READ_ONCE(per_cpu(latencies, cpu)[LATENCY_REMOTE][i]);
 		}
 		if (load || remote)
 			seq_printf(m, "%llu %llu %llu\n", latency_bucket_end(i), load, remote);

@@ -118,9 +118,10 @@ static int frontswap_load_page(unsigned int type, unsigned long offset, struct p
 static void frontswap_free_page(unsigned int type, unsigned long offset)
 {
 	struct area *area = &areas[type];
+	struct tmem_pool *pool = smp_load_acquire(&area->pool); /* as area_pool() */
 
-	if (area->pool)
-		area_put(area, tmem_invalidate(area->pool, offset));
+	if (pool)
+		area_put(area, tmem_invalidate(pool, offset));
 }
 
 /* swapoff is done with the area: what is left of it is small, and its pool stays for the next. */
@@ -170,7 +171,7 @@ void frontswap_set_through(bool set)
 
 bool frontswap_attached(void)
 {
-	return attached;
+	return READ_ONCE(attached);
 }
 
 void frontswap_attach(void)
@@ -188,7 +189,7 @@ void frontswap_attach(void)
 		symbol_put(frontswap_hook_attach);
 		return;
 	}
-	attached = true;
+	WRITE_ONCE(attached, true);
 	warn_if_local();
 }
 
@@ -204,7 +205,7 @@ void frontswap_detach(void)
 		symbol_put(frontswap_hook_detach);
 		symbol_put(frontswap_hook_attach);
 	}
-	attached = false;
+	WRITE_ONCE(attached, false);
 	if (kernel_writes)
 		compat_frontswap_write_through(false);
 	WRITE_ONCE(kernel_writes, false);

@@ -41,9 +41,9 @@ void netlink_event_need(u64 bytes)
 	void *hdr;
 
 	/* ramsterd also asks by itself: a hint now and then is enough. */
-	if (time_before(jiffies, last + HZ / 10))
+	if (time_before(jiffies, READ_ONCE(last) + HZ / 10))
 		return;
-	last = jiffies;
+	WRITE_ONCE(last, jiffies);
 	msg = event_new(RAMSTER_CMD_EVENT_NEED, &hdr);
 	if (msg)
 		event_send(msg, hdr, nla_put_u64_64bit(msg, RAMSTER_A_NEED, bytes, RAMSTER_A_PAD));

@@ -162,12 +162,12 @@ static ssize_t node_state_show(struct config_item *item, char *page)
 {
 	static const char *const names[] = { "down", "up", "late", "dead" };
 	struct nodemanager_node *node = item_node(item);
-	const char *state = node->local ? "local" : "unused";
+	const char *state = READ_ONCE(node->local) ? "local" : "unused";
 	struct r2net_peer *peer;
 
 	r2net_peers_lock();
 	list_for_each_entry(peer, &r2net_peers, link)
-		if (peer->node == node->num)
+		if (peer->node == READ_ONCE(node->num))
 			state = names[READ_ONCE(peer->state)];
 	r2net_peers_unlock();
 	return sysfs_emit(page, "%s\n", state);

@@ -152,8 +152,10 @@ int r2net_peer_set(struct nodemanager_node *config, u64 lender_instance, u32 dea
 			return -ENOMEM;
 		list_add_tail(&peer->link, &r2net_peers);
 	}
+	spin_lock(&peer->lock);
 	peer->deadline = msecs_to_jiffies(deadline_ms);
-	peer->slow_deadline = msecs_to_jiffies(slow_deadline_ms);
+	WRITE_ONCE(peer->slow_deadline, msecs_to_jiffies(slow_deadline_ms));
+	spin_unlock(&peer->lock);
 	return known;
 }
 

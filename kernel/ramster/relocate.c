@@ -217,17 +217,18 @@ static void lease_count_failure(struct lease *lease)
 /* Lets go of what the job holds. */
 static void job_end(struct job *job)
 {
+	struct lease *failed = READ_ONCE(job->failed);
 	bool done;
 
 	mutex_lock(&extents_mutex);
-	done = !job->failed && extent_replace(job->extent, job->gone, job->to);
+	done = !failed && extent_replace(job->extent, job->gone, job->to);
 	spin_lock(&extents_lock);
 	if (done)
 		job->from->failures = 0;
 	else
 		extent_let_go(job->extent);
-	if (job->failed)
-		lease_count_failure(job->failed);
+	if (failed)
+		lease_count_failure(failed);
 	lease_unpin(job->from);
 	lease_unpin(job->to);
 	if (job->gone)

@@ -33,7 +33,9 @@ static unsigned long reserve_pages(bool boosted)
 	for_each_online_node(node) {
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(node)->node_zones[i];
-			pages += boosted ? min_wmark_pages(zone) : zone->_watermark[WMARK_MIN];
+			pages += READ_ONCE(zone->_watermark[WMARK_MIN]);
+			if (boosted)
+				pages += READ_ONCE(zone->watermark_boost);
 		}
 	}
 	return pages;

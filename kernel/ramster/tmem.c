@@ -140,7 +140,7 @@ int tmem_store(struct tmem_pool *pool, unsigned long index, struct page *page, b
 		return err;
 	}
 	count(stores);
-	if (pool->through && writeback_through_due())
+	if (READ_ONCE(pool->through) && writeback_through_due())
 		writeback_wake();
 	return 0;
 }
@@ -196,7 +196,7 @@ static void load_local(struct tmem_load *load, struct zpage *zpage)
 	unsigned long index = load->index;
 	int err = zpage_decompress(zpage, load->page);
 
-	if (!zpage->remote || err) {
+	if (!READ_ONCE(zpage->remote) || err) {
 		count(loads_local);
 		tmem_load_done(load, err);
 		zpage_put(zpage);

@@ -174,7 +174,7 @@ static void zpage_unlist(struct zpage *zpage)
 static void zpage_take_over(struct zpage *zpage)
 {
 	zpage->written = entry_is_written(zpage->remote);
-	zpage->remote = NULL;
+	WRITE_ONCE(zpage->remote, NULL);
 }
 
 static bool any_zpage(const struct zpage *zpage)
@@ -227,8 +227,11 @@ void zcache_stored(struct zpage *zpage)
 
 void zcache_press(void)
 {
-	if (zcache_above_high() && zcache.pressure)
-		zcache.pressure();
+	void (*pressure)(void);
+
+	pressure = READ_ONCE(zcache.pressure);
+	if (zcache_above_high() && pressure)
+		pressure();
 }
 
 struct zpage *zcache_fetching(void *remote, enum fetch_purpose purpose)
@@ -482,7 +485,7 @@ u64 zcache_limit_bytes(void)
 
 void zcache_set_pressure_hook(void (*hook)(void))
 {
-	zcache.pressure = hook;
+	WRITE_ONCE(zcache.pressure, hook);
 }
 
 int zcache_set_compressor(const char *name)
@@ -493,7 +496,7 @@ int zcache_set_compressor(const char *name)
 		return which;
 	err = compress_prepare(which);
 	if (!err)
-		WRITE_ONCE(zcache.compressor, which);
+		smp_store_release(&zcache.compressor, which); /* its work memory is there before it is used */
 	return err;
 }
 

@@ -8,8 +8,10 @@ whose options come after those of the common `config`.
     build   = how far it is built if nobody asks for more: full (bzImage and modules), or prepare (enough to compile
               a module against)
     like    = another kernel, whose kernel.conf, patches and config come before this one's
+    make    = what `make` is told besides when the kernel is compiled, not when a module is
     append  = what its command line has besides
     memory  = MiB that it takes more than the common one: nodes get them on top of what is asked for
+    cpus    = how many CPUs nodes have at least
     patience = how many times longer than on the common one tests wait for something
 
 A name with a - is that of a kernel that looks for mistakes. DEFAULT is what is meant where none is named.
@@ -28,7 +30,7 @@ import cache
 import debian
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KEYS = ("package", "suites", "build", "like", "append", "memory", "patience")
+KEYS = ("package", "suites", "build", "like", "make", "append", "memory", "cpus", "patience")
 DEFAULT = os.environ.get("RAMSTER_KERNEL") or "6.1"
 TOOLS = ("make", "gcc", "flex", "bison", "bc", "xz", "tar", "patch", "cpio", "depmod")
 PROGRESS_SECONDS = 20
@@ -72,8 +74,9 @@ class Kernel:
                 raise Error(f"{HERE}/{name}/kernel.conf: {key} is missing")
         if self.conf["build"] not in ("full", "prepare"):
             raise Error(f"{HERE}/{name}/kernel.conf: build is full or prepare, not {self.conf['build']}")
-        self.append = conf.get("append", "")
-        self.memory, self.patience = int(conf.get("memory", 0)), int(conf.get("patience", 1))
+        self.make, self.append = self.conf.get("make", "").split(), conf.get("append", "")
+        self.memory, self.cpus = int(conf.get("memory", 0)), int(conf.get("cpus", 1))
+        self.patience = int(conf.get("patience", 1))
         self.patches = (like.patches if like else []) + sorted(glob.glob(f"{HERE}/{name}/*.patch"))
         own = f"{HERE}/{name}/config"
         self.configs = (like.configs if like else [f"{HERE}/config"]) + ([own] if os.path.exists(own) else [])
@@ -113,7 +116,7 @@ class Kernel:
 
     def _key(self, deb, config=False):
         """A hash over all that the source tree, or the configured tree, is made from."""
-        digest = hashlib.sha256(os.path.basename(deb).encode())
+        digest = hashlib.sha256(" ".join([os.path.basename(deb)] + (self.make if config else [])).encode())
         for path in self.patches + (self.configs if config else []):
             with open(path, "rb") as file:
                 digest.update(hashlib.sha256(file.read()).digest())
@@ -175,7 +178,7 @@ class Kernel:
 
     def _compile(self):
         cache.say(self.who, f"compiling (about 8 minutes of one CPU; log in {self.log})")
-        self._make("compiling", "bzImage", "modules")
+        self._make("compiling", "bzImage", "modules", *self.make)
         with cache.replacing(self.modules) as new:
             self._make("installing modules", f"INSTALL_MOD_PATH={new}", "INSTALL_MOD_STRIP=1", "modules_install")
         with cache.replacing(self.image) as new:

@@ -51,7 +51,7 @@ class Machine:
         command = ["qemu-system-x86_64", "-name", f"{self.lab.name}-{node.name}", *self.accel,
                    "-machine", "pc,vmport=off,smbus=off,hpet=off,memory-backend=memory",
                    "-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on",
-                   "-m", str(memory), "-smp", str(node.cpus),
+                   "-m", str(memory), "-smp", str(max(node.cpus, self.kernel.cpus)),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", self.kernel.image, "-append", append.strip(),
                    "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
