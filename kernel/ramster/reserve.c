@@ -21,47 +21,41 @@
 static const bool reserves = !IS_ENABLED(CONFIG_RAMSTER_WITHOUT_RESERVES);
 
 /*
- * What the kernel keeps free, in pages: vm.min_free_kbytes, and @boosted by what it keeps more for a while after memory
- * was fragmented, which may be several times as much.
+ * What the kernel keeps free, in pages: vm.min_free_kbytes. Without what it keeps more for a while after memory was
+ * fragmented, which may be several times as much: whoever wants memory has gone down to the former by then, and if stores had
+ * to stay above the latter nobody could free any.
  */
-static unsigned long reserve_pages(bool boosted)
+static unsigned long reserve_pages(void)
 {
 	unsigned long pages = 0;
-	struct zone *zone;
 	int node, i;
 
-	for_each_online_node(node) {
-		for (i = 0; i < MAX_NR_ZONES; i++) {
-			zone = &NODE_DATA(node)->node_zones[i];
-			pages += READ_ONCE(zone->_watermark[WMARK_MIN]);
-			if (boosted)
-				pages += READ_ONCE(zone->watermark_boost);
-		}
-	}
+	for_each_online_node(node)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			pages += READ_ONCE(NODE_DATA(node)->node_zones[i]._watermark[WMARK_MIN]);
 	return pages;
 }
 
-static gfp_t gfp_down_to(unsigned long floor)
+static gfp_t gfp_down_to(unsigned int eighths)
 {
-	if (reserves && global_zone_page_state(NR_FREE_PAGES) > floor)
+	if (reserves && global_zone_page_state(NR_FREE_PAGES) > reserve_pages() * eighths / 8)
 		return GFP_NOWAIT | __GFP_MEMALLOC | __GFP_NOWARN;
 	return GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN;
 }
 
 gfp_t reserve_store_gfp(void)
 {
-	return gfp_down_to(reserve_pages(true) * STORE_FLOOR_EIGHTHS / 8);
+	return gfp_down_to(STORE_FLOOR_EIGHTHS);
 }
 
 gfp_t reserve_table_gfp(void)
 {
-	/* What stores have taken before the boost must not be missed here after it. */
-	return gfp_down_to(reserve_pages(false) * TABLE_FLOOR_EIGHTHS / 8);
+	return gfp_down_to(TABLE_FLOOR_EIGHTHS);
 }
 
 unsigned long reserve_send_bytes(void)
 {
-	return (reserve_pages(true) << PAGE_SHIFT) / SEND_SHARE;
+	return (reserve_pages() << PAGE_SHIFT) / SEND_SHARE;
 }
 
 unsigned int reserve_task_enter(void)
