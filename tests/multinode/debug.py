@@ -22,9 +22,9 @@ def leaks(node):
 
 def save_coverage(node, directory):
     """Adds which lines of the module have run on the node since it was booted, for tests/coverage/report."""
-    # Files there have no size before they are read.
-    script = (f"cd {GCOV} 2>/dev/null || exit 0; mkdir -p /tmp/gcov; find . -name '*.gcda' | while read -r file; do "
-              'mkdir -p "/tmp/gcov/${file%/*}" && cat "$file" >"/tmp/gcov/$file"; done; tar -C /tmp/gcov -cf - .')
+    # Files there have no size before they are read; and a process for each would take half a minute on a slow kernel.
+    script = (f"cd {GCOV} 2>/dev/null || exit 0; rm -rf /tmp/gcov; cp -dR . /tmp/gcov; "
+              "find /tmp/gcov -type l -delete; tar -C /tmp/gcov -cf - .")
     data = node.run("sh", "-c", script, timeout=120).out_bytes
     if data:
         test = re.sub(r"[^\w.-]+", "_", os.environ.get("PYTEST_CURRENT_TEST", "by-hand"))
