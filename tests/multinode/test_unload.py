@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The module is unloaded: never while anything of it is in use, and without a trace when nothing is; then it is loaded anew."""
+"""The module is unloaded: never while it is in use, and without a trace when it is not; the same if loading it fails."""
 import labnet
 import pytest
 
@@ -66,3 +66,21 @@ def test_under_load(cluster):
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
         hold.assert_right()
         hold.end()
+
+
+@pytest.mark.parametrize("parameters, says", [
+    ("remotify_percent=40 local_max_percent=20", "remotify_percent <= local_max_percent <= 50 does not hold"),
+    ("allocator=none", "allocator none: not zsmalloc nor zbud, or no memory"),
+    ("writethrough=1 copies=3", "`3' invalid for parameter `copies'")])
+def test_a_load_that_fails_leaves_nothing(cluster, parameters, says):
+    n1 = cluster.lab["n1"]
+    cluster.unload(n1)
+    for _ in range(2):
+        n1.sh("dmesg --clear")
+        assert_refused(n1, "insmod", "/lib/ramster/ramster.ko", *parameters.split())
+        assert says in n1.sh("dmesg")
+        assert "ramster " not in n1.sh("cat /proc/modules")
+        assert n1.sh("ls /sys/kernel/config /dev").split().count("ramster0") == 0
+    cluster.load(n1)
+    cluster.start_daemon(n1, "ramsterd")
+    cluster.wait_up()
