@@ -4,6 +4,7 @@
  *
  * The lender holds all leases; nothing is remembered here but the tokens. The lender answers later, so each question to
  * it carries the session of the peer that caused it: when the peer is gone by then, a lease that was made is undone.
+ * Those that are gone for good are found by donor_audit.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,11 +13,11 @@
 #include <string.h>
 
 #include "daemon/donor.h"
+#include "daemon/donor_owner.h"
 #include "daemon/lend.h"
 #include "daemon/log.h"
 #include "daemon/revoke.h"
 
-#define AUDIT_TICKS 10
 #define OPEN_MAX 256 /* of a peer; the longest LeaseReturn of real leases makes 171 */
 #define TOO_MANY "more requests than may be open at a time"
 #define SECOND_REQUEST "a LeaseRequest while another one was open"
@@ -25,36 +26,7 @@
 /* How often all of these are said is up to owners. */
 static struct log_limit failure_limit = LOG_LIMIT(10, 5000), ended_limit = LOG_LIMIT(20, 3000);
 
-struct owner {
-	uint64_t instance; /* as it told last; 0: never */
-	uint64_t seen_ms; /* last time that it was up, or our start */
-	uint64_t token_instance; /* that @token is for; 0: none yet */
-	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance, until a key is retired */
-	bool renew; /* the lender's token for it is from before a key was retired */
-	uint64_t held; /* bytes leased to it, as the lender told last */
-	uint64_t counted; /* bytes of them that the walk under way has seen */
-	unsigned int open; /* questions to the lender that it caused, in any session */
-	uint64_t requesting; /* the session in which a LeaseRequest is open; 0: none */
-};
-
-struct donor {
-	struct ramsterd *d;
-	struct owner owners[R2NET_MAX_NODES];
-	unsigned int ticks;
-	bool auditing; /* at most one walk through the lender's list at a time */
-	bool again; /* what it looks for changed under way */
-};
-
-/* A question to the lender. */
-struct question {
-	struct donor *donor;
-	uint32_t node; /* the owner's */
-	uint64_t session; /* 0: no peer caused it */
-	const char *why; /* EXPEL */
-	struct lender_request request;
-};
-
-static struct question *ask(struct donor *donor, struct peer *peer, uint32_t command)
+struct question *donor_ask(struct donor *donor, struct peer *peer, uint32_t command)
 {
 	struct question *q = calloc(1, sizeof(*q));
 
@@ -72,7 +44,7 @@ static struct question *ask(struct donor *donor, struct peer *peer, uint32_t com
 	return q;
 }
 
-static void end(struct question *q)
+void donor_end(struct question *q)
 {
 	if (q->session)
 		q->donor->owners[q->node].open--;
@@ -92,16 +64,16 @@ static struct peer *asker(const struct question *q)
 	return peer && peer->state == PEER_UP && peer->session == q->session ? peer : NULL;
 }
 
-static int put(struct question *q, sidedoor_reply_fn reply)
+int donor_put(struct question *q, sidedoor_reply_fn reply)
 {
 	int ret = sidedoor_call(q->donor->d->door, &q->request, reply, q);
 
 	if (ret)
-		end(q);
+		donor_end(q);
 	return ret;
 }
 
-static void make_token(struct owner *owner, uint64_t instance)
+void donor_make_token(struct owner *owner, uint64_t instance)
 {
 	ramsterd_random(owner->token, sizeof(owner->token));
 	owner->token_instance = instance;
@@ -196,27 +168,27 @@ static void on_leased(void *ctx, int error, const struct lender_reply *reply)
 		grant.data_port = reply->status.port;
 		send_grant(peer, &grant);
 	}
-	end(q);
+	donor_end(q);
 }
 
-static void on_admitted(void *ctx, int error, const struct lender_reply *reply)
+void donor_on_admitted(void *ctx, int error, const struct lender_reply *reply)
 {
 	if (error && error != -ENOTCONN)
 		log_limited(&failure_limit, LOG_ERR, "the lender does not admit an owner: %s", strerror(-error));
-	end(ctx);
+	donor_end(ctx);
 }
 
 static int admit(struct donor *donor, struct peer *peer, sidedoor_reply_fn reply)
 {
 	struct owner *owner = &donor->owners[peer->node.number];
-	struct question *q = ask(donor, peer, LENDER_ADMIT);
+	struct question *q = donor_ask(donor, peer, LENDER_ADMIT);
 
 	if (!q)
 		return -ENOMEM;
 	if (owner->token_instance != q->request.instance)
-		make_token(owner, q->request.instance);
+		donor_make_token(owner, q->request.instance);
 	memcpy(q->request.token, owner->token, sizeof(owner->token));
-	return put(q, reply);
+	return donor_put(q, reply);
 }
 
 /* No more than our own nodes ask for; where cluster.conf is being changed their extents may have another size than ours. */
@@ -232,14 +204,14 @@ static uint32_t lease_count(const struct donor *donor, const Ramster__LeaseReque
 static int lease(struct donor *donor, struct peer *peer, const Ramster__LeaseRequest *request)
 {
 	uint64_t quota = conf_quota(donor->d->conf, peer->node.number);
-	struct question *q = ask(donor, peer, LENDER_LEASE);
+	struct question *q = donor_ask(donor, peer, LENDER_LEASE);
 
 	if (!q)
 		return -ENOMEM;
 	q->request.limit = quota == CONF_NO_QUOTA ? 0 : quota;
 	q->request.count = lease_count(donor, request);
 	q->request.extent_size = request->extent_size;
-	return put(q, on_leased);
+	return donor_put(q, on_leased);
 }
 
 static bool possible(const Ramster__LeaseRequest *r)
@@ -274,7 +246,7 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 	} else if (request->count && lend_borrowing(d)) {
 		send_error(peer, RAMSTER__LEASE_GRANT__ERROR__BORROWING);
 	} else {
-		ret = admit(donor, peer, request->count ? on_admitted : on_leased);
+		ret = admit(donor, peer, request->count ? donor_on_admitted : on_leased);
 		if (!ret && request->count)
 			ret = lease(donor, peer, request);
 		if (!ret)
@@ -288,7 +260,7 @@ const char *donor_on_request(struct donor *donor, struct peer *peer, const Ramst
 /* ---- Returns ---- */
 
 /* Of RELEASE, and in the end of EXPEL. */
-static void on_released(void *ctx, int error, const struct lender_reply *reply)
+void donor_on_released(void *ctx, int error, const struct lender_reply *reply)
 {
 	struct question *q = ctx;
 
@@ -299,7 +271,7 @@ static void on_released(void *ctx, int error, const struct lender_reply *reply)
 	if (error && error != -ENOTCONN)
 		log_limited(&failure_limit, LOG_ERR, "the lender does not end leases of node %u: %s", q->node,
 			    strerror(-error));
-	end(q);
+	donor_end(q);
 }
 
 const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret)
@@ -313,7 +285,7 @@ const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramste
 	if (!may_ask(donor, peer, (ret->n_leases + LENDER_MAX_LEASES - 1) / LENDER_MAX_LEASES))
 		return TOO_MANY;
 	for (size_t done = 0; done < ret->n_leases; done += q->request.count) {
-		q = ask(donor, peer, LENDER_RELEASE);
+		q = donor_ask(donor, peer, LENDER_RELEASE);
 		if (!q)
 			break;
 		while (q->request.count < LENDER_MAX_LEASES && done + q->request.count < ret->n_leases) {
@@ -327,7 +299,7 @@ const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramste
 				.instance = q->request.instance,
 			};
 		}
-		if (put(q, on_released))
+		if (donor_put(q, donor_on_released))
 			break;
 	}
 	return NULL;
@@ -361,7 +333,7 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 	bool last = error || !reply->cursor;
 
 	if (!peer) {
-		end(q);
+		donor_end(q);
 		return;
 	}
 	for (unsigned int i = 0; !error && i < reply->count; i++)
@@ -370,11 +342,11 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 	if (last || count)
 		send_list(peer, error ? 0 : reply->status.instance, theirs, count, last);
 	if (last) {
-		end(q);
+		donor_end(q);
 		return;
 	}
 	q->request.cursor = reply->cursor;
-	if (put(q, on_listed))
+	if (donor_put(q, on_listed))
 		send_list(peer, 0, NULL, 0, true);
 }
 
@@ -384,214 +356,10 @@ const char *donor_on_list(struct donor *donor, struct peer *peer, const Ramster_
 
 	if (!may_ask(donor, peer, 1))
 		return TOO_MANY;
-	q = ask(donor, peer, LENDER_LIST);
-	if (!q || put(q, on_listed))
+	q = donor_ask(donor, peer, LENDER_LIST);
+	if (!q || donor_put(q, on_listed))
 		send_list(peer, 0, NULL, 0, true);
 	return NULL;
-}
-
-/* ---- Tokens that were given before a key was retired ---- */
-
-static void audit(struct donor *donor);
-
-static void on_renewed(void *ctx, int error, const struct lender_reply *reply)
-{
-	struct question *q = ctx;
-
-	if (error)
-		q->donor->owners[q->node].renew = true;
-	on_admitted(q, error, reply);
-}
-
-/* Connections that are there go on; for another one the owner is told the new token. */
-static void renew(struct donor *donor, uint32_t node, uint64_t instance)
-{
-	struct owner *owner = &donor->owners[node];
-	struct question *q = ask(donor, NULL, LENDER_ADMIT);
-
-	if (!q)
-		return;
-	make_token(owner, instance);
-	q->node = node;
-	q->request.owner = node;
-	q->request.instance = instance;
-	memcpy(q->request.token, owner->token, sizeof(owner->token));
-	owner->renew = false;
-	if (put(q, on_renewed))
-		owner->renew = true;
-}
-
-/* Of an owner that nobody knows yet, the leases or its Hello tell the instance. */
-static void renew_known(struct donor *donor)
-{
-	for (unsigned int i = 0; i < R2NET_MAX_NODES && sidedoor_status(donor->d->door); i++) {
-		const struct owner *owner = &donor->owners[i];
-		uint64_t instance = owner->instance ? owner->instance : owner->token_instance;
-
-		if (owner->renew && instance)
-			renew(donor, i, instance);
-	}
-}
-
-void donor_key_retired(struct donor *donor)
-{
-	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
-		donor->owners[i].renew = true;
-	renew_known(donor);
-	audit(donor);
-}
-
-/* ---- Owners that are gone ---- */
-
-/* Why an owner's instance is over; NULL: it is not. */
-static const char *gone(const struct donor *donor, uint32_t node, uint64_t instance)
-{
-	const struct owner *owner = &donor->owners[node];
-	const struct peer *peer = donor->d->peers[node];
-	bool up = peer && peer->state == PEER_UP;
-
-	if (up && !peer->offer.owner_instance)
-		return "it says that it has no module any more";
-	if (owner->instance && owner->instance != instance)
-		return "it came back as a new one";
-	if (!up && uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
-		return "it was away for hold_time";
-	return NULL;
-}
-
-/* Unless it has come back meanwhile: then it was admitted again, by the same token. */
-static void on_expelled(void *ctx, int error, const struct lender_reply *reply)
-{
-	struct question *q = ctx;
-	struct owner *owner = &q->donor->owners[q->node];
-	const struct peer *peer = q->donor->d->peers[q->node];
-	bool back = peer && peer->state == PEER_UP && peer->offer.owner_instance == q->request.instance;
-
-	if (!error && !back && owner->token_instance == q->request.instance)
-		owner->token_instance = 0;
-	on_released(q, error, reply);
-}
-
-static void expel(struct donor *donor, uint32_t node, uint64_t instance, const char *why)
-{
-	struct question *q = ask(donor, NULL, LENDER_EXPEL);
-
-	if (!q)
-		return;
-	q->why = why;
-	q->node = node;
-	q->request.owner = node;
-	q->request.instance = instance;
-	put(q, on_expelled);
-}
-
-void donor_node_removed(struct donor *donor, uint32_t node)
-{
-	const struct owner *owner = &donor->owners[node];
-	uint64_t instance = owner->token_instance ? owner->token_instance : owner->instance;
-
-	if (instance && !owner->held)
-		expel(donor, node, instance, "it is no longer a node as it was");
-}
-
-static void judge(struct donor *donor, const struct lender_lease *lease)
-{
-	const struct owner *owner;
-	const char *why;
-
-	if (lease->owner >= R2NET_MAX_NODES)
-		return;
-	owner = &donor->owners[lease->owner];
-	why = gone(donor, lease->owner, lease->instance);
-	if (why)
-		expel(donor, lease->owner, lease->instance, why);
-	else if (owner->renew && !owner->instance && !owner->token_instance)
-		renew(donor, lease->owner, lease->instance);
-}
-
-/* Who is gone and had no leases has a token still. */
-static void judge_token(struct donor *donor, uint32_t node)
-{
-	uint64_t instance = donor->owners[node].token_instance;
-	const char *why = instance ? gone(donor, node, instance) : NULL;
-
-	if (why)
-		expel(donor, node, instance, why);
-}
-
-/* @whole: all leases were seen */
-static void end_audit(struct donor *donor, bool whole)
-{
-	bool again = donor->again;
-
-	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
-		if (whole) {
-			donor->owners[i].held = donor->owners[i].counted;
-			judge_token(donor, i);
-		}
-		donor->owners[i].counted = 0;
-	}
-	if (whole)
-		revoke_decide(donor->d->revoke);
-	donor->auditing = false;
-	donor->again = false;
-	if (again)
-		audit(donor);
-}
-
-static void on_audited(void *ctx, int error, const struct lender_reply *reply)
-{
-	struct question *q = ctx;
-	struct donor *donor = q->donor;
-
-	for (unsigned int i = 0; !error && i < reply->count; i++) {
-		const struct lender_lease *lease = &reply->leases[i];
-
-		revoke_count(donor->d->revoke, lease->owner, lease->size);
-		if (!i || lease->owner != lease[-1].owner || lease->instance != lease[-1].instance)
-			judge(donor, lease);
-		if (lease->owner < R2NET_MAX_NODES)
-			donor->owners[lease->owner].counted += lease->size;
-	}
-	if (error || !reply->cursor) {
-		end(q);
-		end_audit(donor, !error);
-		return;
-	}
-	q->request.cursor = reply->cursor;
-	if (put(q, on_audited))
-		end_audit(donor, false);
-}
-
-static void audit(struct donor *donor)
-{
-	struct question *q;
-
-	if (donor->auditing) {
-		donor->again = true;
-		return;
-	}
-	revoke_begin(donor->d->revoke);
-	q = ask(donor, NULL, LENDER_LIST);
-	if (q)
-		q->request.owner = donor->d->self->number;
-	donor->auditing = q && !put(q, on_audited);
-}
-
-void donor_owner_seen(struct donor *donor, struct peer *peer)
-{
-	struct owner *owner = &donor->owners[peer->node.number];
-
-	if (owner->instance == peer->offer.owner_instance)
-		return;
-	owner->instance = peer->offer.owner_instance;
-	audit(donor);
-}
-
-void donor_lender_came(struct donor *donor)
-{
-	renew_known(donor);
-	audit(donor);
 }
 
 uint64_t donor_held(const struct donor *donor, unsigned int node)
@@ -610,17 +378,6 @@ bool donor_over_quota(const struct donor *donor, const struct conf_node *node, c
 		 " MiB: nothing new until it gives back",
 		 node->name, held >> 20, quota >> 20);
 	return true;
-}
-
-void donor_tick(struct donor *donor)
-{
-	struct peer *peer;
-
-	for_each_peer(donor->d, peer) if (peer->state == PEER_UP) donor->owners[peer->node.number].seen_ms =
-		uv_now(donor->d->loop);
-	renew_known(donor);
-	if (++donor->ticks % AUDIT_TICKS == 0 || revoke_wanted(donor->d->revoke))
-		audit(donor);
 }
 
 struct donor *donor_new(struct ramsterd *d)

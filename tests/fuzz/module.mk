@@ -27,7 +27,7 @@ $(B)/tests/fuzz/fuzz_hello: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/memso
 $(B)/tests/fuzz/fuzz_hello: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
 $(B)/tests/fuzz/fuzz_door: $(B)/tests/fuzz/memsocket.o $(filter-out %/main.o %/door.o %/lent.o,$(lender_objects))
 $(B)/tests/fuzz/fuzz_door: LDLIBS := -lsystemd -lnettle -lseccomp $(memsocket_wrap)
-$(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/message.o tests/fuzz/neighbour.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o revoke.o \
+$(B)/tests/fuzz/fuzz_control: $(addprefix $(B)/,tests/fuzz/loop.o tests/fuzz/message.o tests/fuzz/neighbour.o $(addprefix daemon/,peer.o control.o frame.o lease.o giveback.o donor.o donor_audit.o revoke.o \
 	offer.o placement.o conf.o conf_key.o log.o authkey.o)) $(proto_object)
 $(B)/tests/fuzz/fuzz_control: LDLIBS := -lprotobuf-c -lnettle
 $(B)/tests/fuzz/fuzz_group: $(addprefix $(B)/daemon/,group.o offer.o conf.o conf_key.o log.o) $(proto_object)

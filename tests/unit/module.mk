@@ -34,7 +34,7 @@ $(shim_users): WARN += $(SHIM_WARN)
 dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload print)
 UNIT_TESTS += $(dealing_tests)
 $(dealing_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
-$(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o daemon/conf.o \
+$(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o daemon/donor_audit.o daemon/conf.o \
 	daemon/conf_key.o)
 $(B)/tests/unit/test_lease: $(addprefix $(B)/,tests/unit/test_lease.o daemon/lease.o daemon/placement.o \
 	daemon/conf.o daemon/conf_key.o)
