@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "misbehaviour.h"
 #include "nl.h"
 #include "pages.h"
 #include "r2net.h"
@@ -35,8 +36,6 @@
 #define PAGES 2000
 #define PAGES_REMOTE 300 /* enough to begin */
 #define EXTENTS 4
-#define DEADLINE_MS 500
-#define SLOW_DEADLINE_MS 1000
 #define VERSIONS 4 /* of each page, before they are replayed */
 
 struct request {
@@ -45,241 +44,12 @@ struct request {
 	unsigned int nr; /* items */
 };
 
-struct answer {
-	struct r2net_hdr hdr;
-	uint8_t body[R2NET_MAX_LENGTH + 4096]; /* results, payload */
-	size_t body_len;
-	size_t cut; /* bytes that are not sent at the end */
-	bool hang_up; /* afterwards */
-	bool again; /* it is sent twice */
-	unsigned int delay_ms; /* before it is sent */
-};
-
 static uint8_t memory[EXTENTS][R2NET_EXTENT_DEFAULT];
 static bool written[EXTENTS][R2NET_EXTENT_DEFAULT]; /* with "replayed": what is not written again */
 static atomic_bool begun; /* misbehaviour may */
 static atomic_bool silent;
 static unsigned int bad_type; /* R2NET_READ or R2NET_WRITE */
 static const struct misbehaviour *misbehaviour;
-
-/* Misbehaviours: each spoils a good answer. */
-
-static struct r2net_result *results(struct answer *a)
-{
-	return (void *)a->body;
-}
-
-static void bad_magic(struct answer *a)
-{
-	a->hdr.magic ^= cpu_to_le32(1);
-}
-
-static void bad_version(struct answer *a)
-{
-	a->hdr.version++;
-}
-
-static void bad_type_of_frame(struct answer *a)
-{
-	a->hdr.type = R2NET_READ;
-}
-
-static void bad_reserved(struct answer *a)
-{
-	a->hdr.reserved = cpu_to_le32(1);
-}
-
-static void bad_tag(struct answer *a)
-{
-	a->hdr.tag ^= cpu_to_le64(1ULL << 40);
-}
-
-static void no_items(struct answer *a)
-{
-	a->hdr.items = 0;
-}
-
-static void more_items(struct answer *a)
-{
-	a->hdr.items = cpu_to_le16(le16_to_cpu(a->hdr.items) + 1);
-}
-
-static void too_many_items(struct answer *a)
-{
-	a->hdr.items = cpu_to_le16(R2NET_MAX_ITEMS + 1);
-}
-
-static void no_length(struct answer *a)
-{
-	a->hdr.length = 0;
-}
-
-static void short_length(struct answer *a)
-{
-	a->hdr.length = cpu_to_le32(le32_to_cpu(a->hdr.length) - 1);
-}
-
-static void long_length(struct answer *a)
-{
-	a->hdr.length = cpu_to_le32(le32_to_cpu(a->hdr.length) + 1);
-	a->body_len++;
-}
-
-static void length_over_limit(struct answer *a)
-{
-	a->hdr.length = cpu_to_le32(R2NET_MAX_LENGTH + 1);
-}
-
-static void length_of_4_gib(struct answer *a)
-{
-	a->hdr.length = cpu_to_le32(UINT32_MAX);
-}
-
-static void long_item(struct answer *a)
-{
-	results(a)->length = cpu_to_le32(le32_to_cpu(results(a)->length) + 1);
-}
-
-static void huge_item(struct answer *a)
-{
-	results(a)->length = cpu_to_le32(UINT32_MAX);
-}
-
-static void half_frame(struct answer *a)
-{
-	a->cut = (a->body_len + 1) / 2;
-	a->hang_up = true;
-}
-
-static void half_header(struct answer *a)
-{
-	a->cut = a->body_len + sizeof(a->hdr) / 2;
-	a->hang_up = true;
-}
-
-static void no_answer(struct answer *a)
-{
-	a->cut = a->body_len + sizeof(a->hdr);
-	a->hang_up = true;
-}
-
-/* This one, while others are answered. */
-static void withheld(struct answer *a)
-{
-	a->cut = a->body_len + sizeof(a->hdr);
-}
-
-static void silence(struct answer *a)
-{
-	a->cut = a->body_len + sizeof(a->hdr);
-	atomic_store(&silent, true);
-}
-
-static void twice(struct answer *a)
-{
-	a->again = true;
-}
-
-/* After the owner's patience has ended. */
-static void late(struct answer *a)
-{
-	a->delay_ms = SLOW_DEADLINE_MS + DEADLINE_MS;
-}
-
-/* The bytes are older already, see keep_first(). */
-static void replayed(struct answer *a)
-{
-}
-
-static void altered(struct answer *a)
-{
-	size_t table = le16_to_cpu(a->hdr.items) * sizeof(struct r2net_result), i;
-
-	for (i = table; i < a->body_len; i++)
-		a->body[i] ^= 0x10;
-}
-
-/* Good bytes, each page in the place of another. */
-static void swapped(struct answer *a)
-{
-	size_t nr = le16_to_cpu(a->hdr.items), table = nr * sizeof(struct r2net_result);
-	size_t first = le32_to_cpu(results(a)->length), rest = a->body_len - table - first;
-	static uint8_t page[R2NET_MAX_ITEM_LEN];
-
-	memcpy(page, a->body + table, first);
-	memmove(a->body + table, a->body + table + first, rest);
-	memcpy(a->body + table + rest, page, first);
-}
-
-static void refuse(struct answer *a, unsigned int status)
-{
-	unsigned int nr = le16_to_cpu(a->hdr.items), i;
-
-	a->body_len = nr * sizeof(struct r2net_result);
-	a->hdr.length = cpu_to_le32(a->body_len);
-	for (i = 0; i < nr; i++)
-		results(a)[i] = (struct r2net_result){ .status = cpu_to_le32(status) };
-}
-
-static void stale(struct answer *a)
-{
-	refuse(a, R2NET_ESTALE);
-}
-
-static void out_of_range(struct answer *a)
-{
-	refuse(a, R2NET_ERANGE);
-}
-
-static void unknown_status(struct answer *a)
-{
-	refuse(a, 99);
-}
-
-/* A refusal, but with the bytes that it does not have. */
-static void stale_with_bytes(struct answer *a)
-{
-	results(a)->status = cpu_to_le32(R2NET_ESTALE);
-	if (!results(a)->length)
-		results(a)->length = cpu_to_le32(1);
-}
-
-static const struct misbehaviour {
-	const char *name;
-	void (*spoil)(struct answer *a);
-	bool repeat; /* the connection lives on */
-} misbehaviours[] = {
-	{ "magic", bad_magic, false },
-	{ "version", bad_version, false },
-	{ "type", bad_type_of_frame, false },
-	{ "reserved", bad_reserved, false },
-	{ "tag", bad_tag, false },
-	{ "items-0", no_items, false },
-	{ "items-more", more_items, false },
-	{ "items-limit", too_many_items, false },
-	{ "length-0", no_length, false },
-	{ "length-short", short_length, false },
-	{ "length-long", long_length, false },
-	{ "length-limit", length_over_limit, false },
-	{ "length-4g", length_of_4_gib, false },
-	{ "item-long", long_item, false },
-	{ "item-4g", huge_item, false },
-	{ "stale-with-bytes", stale_with_bytes, false },
-	{ "twice", twice, false },
-	{ "half-frame", half_frame, false },
-	{ "half-header", half_header, false },
-	{ "hang-up", no_answer, false },
-	{ "withheld", withheld, false },
-	{ "silence", silence, true },
-	{ "late", late, false },
-	{ "altered", altered, true },
-	{ "swapped", swapped, true },
-	{ "replayed", replayed, true },
-	{ "stale", stale, true },
-	{ "range", out_of_range, true },
-	{ "status", unknown_status, true },
-};
-#define NR_MISBEHAVIOURS (sizeof(misbehaviours) / sizeof(misbehaviours[0]))
 
 static void die(const char *what)
 {
@@ -332,7 +102,7 @@ static bool receive_page(int fd, const struct r2net_item *item)
 {
 	size_t len = le32_to_cpu(item->length);
 
-	if (misbehaviour->spoil == replayed)
+	if (misbehaviour->replays)
 		return keep_first(fd, place(item), len);
 	return receive(fd, place(item), len);
 }
@@ -365,7 +135,7 @@ static void make_answer(const struct request *r, struct answer *a)
 	memset(a, 0, offsetof(struct answer, body));
 	memset(results(a), 0, nr * sizeof(struct r2net_result));
 	a->cut = 0;
-	a->hang_up = a->again = false;
+	a->hang_up = a->again = a->silence = false;
 	a->delay_ms = 0;
 	a->body_len = nr * sizeof(struct r2net_result);
 	for (i = 0; r->hdr.type == R2NET_READ && i < nr; i++) {
@@ -419,6 +189,8 @@ static void *serve(void *arg)
 		if (r.hdr.type == bad_type && atomic_load(&begun) && (!done || misbehaviour->repeat)) {
 			misbehaviour->spoil(a);
 			done = true;
+			if (a->silence)
+				atomic_store(&silent, true);
 		}
 		transmit_answer(fd, a);
 	}
@@ -556,11 +328,11 @@ static void arguments(int argc, char **argv)
 	unsigned int i;
 
 	if (argc == 2 && !strcmp(argv[1], "list")) {
-		for (i = 0; i < NR_MISBEHAVIOURS; i++)
+		for (i = 0; i < nr_misbehaviours; i++)
 			printf("%s\n", misbehaviours[i].name);
 		exit(0);
 	}
-	for (i = 0; argc == 4 && i < NR_MISBEHAVIOURS; i++)
+	for (i = 0; argc == 4 && i < nr_misbehaviours; i++)
 		if (!strcmp(argv[3], misbehaviours[i].name))
 			misbehaviour = &misbehaviours[i];
 	if (!misbehaviour) {
@@ -590,7 +362,7 @@ int main(int argc, char **argv)
 	ended = counter("connections_failed");
 	lend(node, instance);
 	write_pages(fd, page, version);
-	while (misbehaviour->spoil == replayed && version < VERSIONS) {
+	while (misbehaviour->replays && version < VERSIONS) {
 		wait_for("pages_remote", PAGES_REMOTE);
 		write_pages(fd, page, ++version);
 	}
@@ -598,7 +370,7 @@ int main(int argc, char **argv)
 		wait_for("pages_remote", PAGES_REMOTE);
 	else
 		wait_for("remotify_writes", before + 1);
-	if (misbehaviour->spoil == withheld)
+	if (misbehaviour->ends)
 		wait_for("connections_failed", ended + 1);
 	atomic_store(&begun, true);
 	wrong = read_pages(fd, page, version);

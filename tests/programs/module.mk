@@ -11,7 +11,7 @@ $(B)/tests/programs/fulldisk: $(B)/tests/programs/pages.o
 $(B)/tests/programs/pagecheck: $(B)/tests/programs/pages.o
 $(B)/tests/programs/pagehold: $(B)/tests/programs/pages.o
 $(B)/tests/programs/nltest: $(B)/tests/programs/nl.o
-$(B)/tests/programs/badpeer: $(addprefix $(B)/tests/programs/,nl.o pages.o)
+$(B)/tests/programs/badpeer: $(addprefix $(B)/tests/programs/,misbehaviour.o nl.o pages.o)
 $(B)/tests/programs/redischeck: $(B)/tests/programs/pages.o
 $(B)/tests/programs/badowner: $(addprefix $(B)/,tests/unit/wire_client.o daemon/proof.o)
 $(B)/tests/programs/badowner: LDLIBS := -lnettle
