@@ -134,6 +134,21 @@ static unsigned int write_some(enum disk_purpose purpose)
 	return went;
 }
 
+static unsigned int write_local(void)
+{
+	unsigned int written = write_some(DISK_ROOM);
+
+	if (written)
+		remotify_made_room();
+	return written;
+}
+
+/* Whether stores find no room, nor will by what leaves peers: these want its place back. */
+static bool room_is_here_alone(void)
+{
+	return zcache_full() && extent_moving_bytes() && !extent_usable_bytes();
+}
+
 /* Asks for those of a block's pages that are the pool's. Returns how many the disk had already. */
 static unsigned int fetch_owners(const struct extent_owner *owners, unsigned int nr)
 {
@@ -168,6 +183,8 @@ static unsigned int write_remote(void)
 		fetch_home_wait(FETCH_DISK, 0, FETCH_WAIT);
 		while (!failed_lately() && (nr = write_some(DISK_FETCHED)))
 			written += nr;
+		if (room_is_here_alone())
+			write_local();
 	}
 	count_add(writeback_remote, written);
 	return written;
@@ -204,13 +221,14 @@ static void writeback_work(void)
 	while (writeback_through_due() && !failed_lately() && !kthread_should_stop() && write_some(DISK_THROUGH))
 		remotify_wake();
 	while (must_write()) {
-		if (!write_remote() && !write_some(DISK_ROOM))
+		if (!write_remote() && !write_local())
 			break;
 		if (++since_compaction >= COMPACT_EVERY) {
 			since_compaction = 0;
 			zcache_compact();
 		}
-		remotify_made_room();
+		if (!room_is_here_alone())
+			remotify_made_room();
 	}
 }
 

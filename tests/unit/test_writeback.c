@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 
 #include "disk.h"
+#include "lease.h"
 #include "node.h"
 #include "remotify.h"
 #include "scene.h"
@@ -139,6 +140,27 @@ static void test_the_coldest_with_peers_go_first(void **state)
 	assert_int_equal(written, backing_pages());
 	assert_int_equal(zcache_pages(), local);
 	assert_int_equal(extent_pages(), nr + 200 - local - written);
+	check_all(nr + 200);
+}
+
+/* Stores wait meanwhile, and the peer wants for itself what its pages leave. */
+static void test_room_is_made_here_while_a_peer_wants_its_memory_back(void **state)
+{
+	unsigned long nr = fill_donor();
+	u64 local = zcache_pages();
+	int tries;
+
+	lease_keep(&scene.donor->peer, 0);
+	assert_true(lease_mark());
+	be_full();
+	for (tries = 0; tries < patience(TRIES) && zcache_pages() >= local; tries++) {
+		writeback_wake();
+		usleep(100);
+	}
+	assert_true(zcache_pages() < local);
+	assert_true(extent_pages() > nr / 2);
+	be_empty();
+	disk_stop(&disk);
 	check_all(nr + 200);
 }
 
@@ -354,6 +376,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_without_peers_the_coldest_here_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_coldest_with_peers_go_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room_is_made_here_while_a_peer_wants_its_memory_back, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_silent_peer_is_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_goes_for_pages_that_stay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_rewritten_or_freed_meanwhile_is_not_on_the_disk, set_up,
