@@ -37,18 +37,30 @@ class Eater:
     """A program that eats memory and tells that it is alive."""
 
     def __init__(self, node, mib, seconds):
+        self.node = node
         self.seconds = seconds
         self.stream = ramster.Stream(node, "eater", mib, seconds)
 
     def wait(self):
         """Until its end, which must come in time, with no long silence before and every byte right."""
         end = patience.until(self.seconds + 2 * SILENCE)
-        while (line := self.stream.get(min(end, patience.until(SILENCE)))) == "alive":
-            pass
+        try:
+            while (line := self.stream.get(min(end, patience.until(SILENCE)))) == "alive":
+                pass
+        except TimeoutError:
+            print(self.whereabouts())
+            raise
         pages, wrong, longest = re.fullmatch(r"eater: pages=(\d+) wrong=(\d+) longest=(.*)", line).groups()
         assert int(wrong) == 0
         assert self.stream.process.wait(SILENCE) == 0
         return int(pages), float(longest)
+
+    def whereabouts(self):
+        """For whoever wonders why it is silent: what tasks wait for, memory, which packets are sent again, the counters."""
+        with contextlib.suppress(TimeoutError, labnet.LabError):
+            return self.node.sh("for key in w m; do echo $key >/proc/sysrq-trigger; done; dmesg | tail -n 300; "
+                                f"cat /proc/net/tcp {ramster.COUNTERS}", timeout=SILENCE)
+        return f"{self.node} is silent"
 
 
 def swap_on(cluster, node, mem, front_end):
