@@ -143,22 +143,30 @@ static void test_the_coldest_with_peers_go_first(void **state)
 	check_all(nr + 200);
 }
 
+static unsigned long first_here; /* index of a page that never was with a peer */
+static u64 still_there; /* pages with peers when such a page was written first */
+
+static void look_who_is_written(unsigned long index)
+{
+	if (index < first_here)
+		return;
+	WRITE_ONCE(disk.writing, NULL);
+	WRITE_ONCE(still_there, extent_pages());
+}
+
 /* Stores wait meanwhile, and the peer wants for itself what its pages leave. */
 static void test_room_is_made_here_while_a_peer_wants_its_memory_back(void **state)
 {
 	unsigned long nr = fill_donor();
-	u64 local = zcache_pages();
-	int tries;
 
+	first_here = nr;
+	still_there = 0;
 	lease_keep(&scene.donor->peer, 0);
 	assert_true(lease_mark());
+	WRITE_ONCE(disk.writing, look_who_is_written);
 	be_full();
-	for (tries = 0; tries < patience(TRIES) && zcache_pages() >= local; tries++) {
-		writeback_wake();
-		usleep(100);
-	}
-	assert_true(zcache_pages() < local);
-	assert_true(extent_pages() > nr / 2);
+	wait_until_within(TRIES, (writeback_wake(), READ_ONCE(still_there)));
+	assert_true(still_there > nr / 2);
 	be_empty();
 	disk_stop(&disk);
 	check_all(nr + 200);
