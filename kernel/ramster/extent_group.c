@@ -92,7 +92,7 @@ static bool group_takes_writes(const struct extent_group *group)
 	unsigned int i;
 
 	for (i = 0; i < group->nr_peers; i++)
-		if (READ_ONCE(group->peers[i]->state) != RAMSTER_PEER_UP)
+		if (!r2net_peer_takes_writes(group->peers[i]))
 			return false;
 	return group->free_blocks;
 }

@@ -58,7 +58,7 @@ static bool extent_may_have(const struct extent *extent, const struct r2net_peer
 	for (i = 0; i < extent->nr_legs; i++)
 		if (extent->legs[i]->peer == peer)
 			return false;
-	return peer->space.nr - peer->space.leaving <= peer->space.keep;
+	return r2net_peer_takes_writes(peer) && peer->space.nr - peer->space.leaving <= peer->space.keep;
 }
 
 /* A lease for the bytes of an extent: a spare one, or else one of an empty extent, which ends by that. */

@@ -111,6 +111,15 @@ static inline unsigned int r2net_peer_rank(const struct r2net_peer *peer)
 }
 
 /*
+ * Whether anything new may be written to it: it is UP, and has let go of all that it never answered. One that does not, and
+ * has its connections fail again and again, would come to hold all that WRITEs need. A glance, without locks.
+ */
+static inline bool r2net_peer_takes_writes(const struct r2net_peer *peer)
+{
+	return READ_ONCE(peer->state) == RAMSTER_PEER_UP && list_empty(&peer->fencing);
+}
+
+/*
  * For the files of r2net: the one place where a peer's state changes. Under peer->lock. Returns whether it did; the caller then
  * sends the event, without locks.
  */

@@ -37,7 +37,7 @@ struct donor *donor_new(u32 node)
 	lease_space_init(&donor->peer.space);
 	INIT_LIST_HEAD(&donor->pending);
 	INIT_LIST_HEAD(&donor->serving);
-	INIT_LIST_HEAD(&donor->fencing);
+	INIT_LIST_HEAD(&donor->peer.fencing);
 	donor->extents = kvcalloc(DONOR_MAX_EXTENTS, sizeof(*donor->extents), GFP_KERNEL);
 	shim_assert(donor->extents);
 	return donor;
@@ -122,7 +122,7 @@ static void check_request(struct donor *donor, const struct r2net_request *req)
 		check_slot_rule(req, other);
 	list_for_each_entry(other, &donor->serving, link)
 		check_slot_rule(req, other);
-	list_for_each_entry(other, &donor->fencing, link)
+	list_for_each_entry(other, &donor->peer.fencing, link)
 		check_slot_rule(req, other);
 }
 
@@ -333,7 +333,7 @@ void donor_break(struct donor *donor)
 		if (req->ops->detached)
 			req->ops->detached(req);
 		spin_lock(&donor->peer.lock);
-		list_move_tail(&req->link, &donor->fencing);
+		list_move_tail(&req->link, &donor->peer.fencing);
 		SUB_ONCE(donor->nr_pending, 1);
 		spin_unlock(&donor->peer.lock);
 	}
@@ -345,7 +345,7 @@ void donor_fence(struct donor *donor)
 	LIST_HEAD(fenced);
 
 	spin_lock(&donor->peer.lock);
-	list_splice_init(&donor->fencing, &fenced);
+	list_splice_init(&donor->peer.fencing, &fenced);
 	spin_unlock(&donor->peer.lock);
 	list_for_each_entry_safe(req, next, &fenced, link)
 		r2net_request_put(req);
@@ -378,7 +378,7 @@ void donor_free(struct donor *donor)
 	struct ramster_nl_lease leases[DONOR_MAX_EXTENTS];
 	unsigned int i;
 
-	shim_assert(list_empty(&donor->pending) && list_empty(&donor->serving) && list_empty(&donor->fencing));
+	shim_assert(list_empty(&donor->pending) && list_empty(&donor->serving) && list_empty(&donor->peer.fencing));
 	lease_return(&donor->peer, leases, DONOR_MAX_EXTENTS);
 	shim_assert(!donor->peer.space.nr);
 	for (i = 0; i < donor->nr_extents; i++)

@@ -17,7 +17,6 @@ struct donor {
 	struct list_head pending; /* requests without an answer, under peer.lock */
 	unsigned int nr_pending; /* with ADD_ONCE() */
 	struct list_head serving; /* those that are being answered, under peer.lock */
-	struct list_head fencing; /* WRITEs of connections that broke, under peer.lock */
 	struct donor_extent *extents; /* under peer.lock */
 	unsigned int nr_extents;
 
