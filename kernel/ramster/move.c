@@ -82,15 +82,18 @@ static struct lease *target_for(const struct extent *extent)
 	return best;
 }
 
-/* The leg to read an extent from: @first if that can be, or another; NULL if none can. */
+/*
+ * The leg to read an extent from; NULL: none, for now. It is @first, whose place the bytes will take: others' might be wrong, as
+ * only a load finds out. Where its lender is silent they are all there is.
+ */
 static struct lease *source_of(struct lease *first)
 {
 	const struct extent *extent = first->extent;
 	unsigned int i;
 
 	lockdep_assert_held(&extents_lock);
-	if (lease_may_try(first))
-		return first;
+	if (READ_ONCE(first->peer->state) == RAMSTER_PEER_UP)
+		return lease_may_try(first) ? first : NULL;
 	for (i = 0; i < extent->nr_legs; i++)
 		if (extent->legs[i] != first && lease_may_try(extent->legs[i]))
 			return extent->legs[i];

@@ -373,6 +373,28 @@ static void test_copies_without_a_third(void **state)
 	remotify_exit();
 }
 
+/*
+ * What a lender wants back is copied from there, also if that has to wait for a lease: what the other one would bring takes its
+ * place, and might be wrong.
+ */
+static void test_copies_of_what_is_replaced(void **state)
+{
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	WRITE_ONCE(scene.donor->corrupt, true);
+	keep(other, 0);
+	wait_until(extent_moving_bytes()); /* it has looked for a lease, in vain */
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	move_leases_came();
+	wait_until(!pages_at(other));
+	WRITE_ONCE(scene.donor->corrupt, false);
+	assert_int_equal(donor_die(scene.donor), 0);
+	drop_clean_all();
+	check_all(PAGES);
+	remotify_exit();
+}
+
 /* Where there is no room at home either, the lender does not wait for ever: the other copy is enough for now. */
 static void test_copies_without_any_room(void **state)
 {
@@ -551,6 +573,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_want_leases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_without_a_third, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_of_what_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_without_any_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_silent_lender, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_other_copy, set_up, tear_down),
