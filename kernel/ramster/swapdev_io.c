@@ -24,7 +24,7 @@
 
 #define LOADS_RESERVE 64 /* loads that can be under way when memory is short */
 #define LOAD_GFP (GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN)
-#define ROOM_WAIT (2 * HZ) /* without any room made; then the fallback or an error */
+#define ROOM_WAIT (2 * HZ) /* for room; then the fallback or an error */
 #define ROOM_POLL (HZ / 50)
 #define BIO_PATIENT REQ_DRV /* a read of swapoff, which frees a page that it cannot read for ever */
 
@@ -218,7 +218,8 @@ static int store_page_wait(struct swapdev *dev, unsigned long index, struct page
 			break;
 		if (err == -ENOSPC ? !may_make_room() : backing_is_open(&dev->backing))
 			break;
-		if (remotify_wait_for_room(ROOM_POLL))
+		/* The room that is made may be all others'. Who has a disk need not go on waiting for some of it. */
+		if (remotify_wait_for_room(ROOM_POLL) && !backing_is_open(&dev->backing))
 			end = jiffies + ROOM_WAIT;
 	}
 	if (!err)
