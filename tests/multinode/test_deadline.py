@@ -9,14 +9,15 @@ import pytest
 
 import ramster
 from hold import Hold
+from labnet import patience
 
 pytestmark = pytest.mark.lab(nodes=3, mem="n1=128,256", disks=["n1=swap:512"])
 
 FRONT_ENDS = ("swapdev", "frontswap")
 DEADLINE = 3
 SLOW_DEADLINE = 6
-SLACK = 2  # s: emulated CPUs, and a monitor that looks every 0.1 s
-AT_ONCE = 1  # s: as long as a load may take that need not wait
+SLACK = patience.longer(2)  # s: emulated CPUs, and a monitor that looks every 0.1 s
+AT_ONCE = patience.longer(1)  # s: as long as a load may take that need not wait
 
 
 class Silence:

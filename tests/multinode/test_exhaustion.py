@@ -36,8 +36,8 @@ CELLS = [cell(128), cell(128, "nodisk")] + [cell(mem) for mem in (192, 256, 512)
 class Eater:
     """A program that eats memory and tells that it is alive."""
 
-    def __init__(self, node, mib, seconds):
-        self.node = node
+    def __init__(self, lab, node, mib, seconds):
+        self.lab = lab
         self.seconds = seconds
         self.stream = ramster.Stream(node, "eater", mib, seconds)
 
@@ -48,19 +48,21 @@ class Eater:
             while (line := self.stream.get(min(end, patience.until(SILENCE)))) == "alive":
                 pass
         except TimeoutError:
-            print(self.whereabouts())
+            for node in self.lab:
+                print(whereabouts(node))
             raise
         pages, wrong, longest = re.fullmatch(r"eater: pages=(\d+) wrong=(\d+) longest=(.*)", line).groups()
         assert int(wrong) == 0
         assert self.stream.process.wait(SILENCE) == 0
         return int(pages), float(longest)
 
-    def whereabouts(self):
-        """For whoever wonders why it is silent: what tasks wait for, memory, which packets are sent again, the counters."""
-        with contextlib.suppress(TimeoutError, labnet.LabError):
-            return self.node.sh("for key in w m; do echo $key >/proc/sysrq-trigger; done; dmesg | tail -n 300; "
-                                f"cat /proc/net/tcp {ramster.COUNTERS}", timeout=SILENCE)
-        return f"{self.node} is silent"
+
+def whereabouts(node):
+    """For whoever wonders why a program is silent: what all tasks do, memory, disks, which packets are sent again, the counters."""
+    with contextlib.suppress(TimeoutError, labnet.LabError):
+        return node.sh("for key in t m; do echo $key >/proc/sysrq-trigger; done; dmesg | tail -n 3000; grep . /sys/block/*/inflight; "
+                       f"cat /proc/zoneinfo /proc/vmstat /proc/net/tcp; cat {ramster.COUNTERS}", timeout=SILENCE, check=False)
+    return f"{node} is silent"
 
 
 def swap_on(cluster, node, mem, front_end):
@@ -100,11 +102,11 @@ def exhaust(cluster, mem, front_end, beside=nothing):
     done = 0
     for _ in range(2):
         swap_on(cluster, n1, mem, front_end)
-        eaters = [Eater(n1, mem * 3 // 2, SECONDS)]
+        eaters = [Eater(cluster.lab, n1, mem * 3 // 2, SECONDS)]
         # Pages are with the donors when these have to do without what they lend. The second time they lend less.
         cluster.wait_counters(n1, lambda counters: counters["remotify_pages"] > 1000)
         if front_end != "nodisk":  # else nobody has room
-            eaters += [Eater(donor, DONOR - LENT // 2, SECONDS) for donor in donors]
+            eaters += [Eater(cluster.lab, donor, DONOR - LENT // 2, SECONDS) for donor in donors]
         with beside(cluster, SECONDS):
             for number, eater in enumerate(eaters, 1):
                 pages, longest = eater.wait()

@@ -62,7 +62,7 @@ def test_under_load(cluster):
         cluster.wait_status(cluster.lab[name], lambda status: status["lender"]["lent"] == 0)
     cluster.swapon_swapdev(n1, "512M")
     cluster.wait_space(n1)
-    with Hold(n1, 120, seed=3) as hold:
+    with Hold(n1, 160, seed=3) as hold:
         cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 2000)
         hold.assert_right()
         hold.end()
