@@ -120,7 +120,7 @@ static int compare(const void *left, const void *right)
 /* The donor's list is whole: gives back what the module does not know of. */
 static void reconcile(struct peer *peer, uint64_t lender_instance)
 {
-	static struct log_limit limit = LOG_LIMIT(2, 60000), given = LOG_LIMIT(10, 1000);
+	static struct log_limit limit = LOG_LIMIT(2, 60000);
 	struct kernel_lease *ours, wanted = { .node = peer->node.number, .lender_instance = lender_instance };
 	struct ramster_nl_lease lost[RAMSTER_NL_MAX_LEASES] = { 0 };
 	struct borrow *b = &peer->borrow;
@@ -148,7 +148,7 @@ static void reconcile(struct peer *peer, uint64_t lender_instance)
 	}
 	lease_send_return(peer, lender_instance, lost, count);
 	if (total)
-		log_limited(&given, LOG_INFO, "%s: gave back %u leases that the module does not know of",
+		log_limited(&peer->log_limit, LOG_INFO, "%s: gave back %u leases that the module does not know of",
 			    peer->node.name, total);
 	if (total == LOST_MAX)
 		b->listed = false; /* there may be more */
@@ -193,7 +193,8 @@ static void drop_grant(struct peer *peer, const char *why)
 {
 	struct borrow *b = &peer->borrow;
 
-	log_warn("%s: gave %u extents back: %s", peer->node.name, b->granted_len, why);
+	log_limited(&peer->log_limit, LOG_WARNING, "%s: gave %u extents back: %s", peer->node.name, b->granted_len,
+		    why);
 	lease_send_return(peer, b->granted_lender, b->granted, b->granted_len);
 	b->granted_len = 0;
 	b->rest_until_ms = uv_now(peer->d->loop) + REST_MS;
@@ -269,7 +270,8 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 	b->asking = false;
 	if (grant->error) {
 		if (grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA && !b->over_quota)
-			log_info("%s: lends no more: %s", peer->node.name, grant_error(grant->error));
+			log_limited(&peer->log_limit, LOG_INFO, "%s: lends no more: %s", peer->node.name,
+				    grant_error(grant->error));
 		else
 			log_debug("%s: lends nothing: %s", peer->node.name, grant_error(grant->error));
 		b->over_quota = grant->error == RAMSTER__LEASE_GRANT__ERROR__QUOTA;
@@ -282,7 +284,8 @@ void lease_on_grant(struct peer *peer, const Ramster__LeaseGrant *grant)
 		return;
 	}
 	if (!valid_grant(b, grant)) {
-		log_err("%s: its grant has impossible values and is ignored", peer->node.name);
+		log_limited(&peer->log_limit, LOG_ERR, "%s: its grant has impossible values and is ignored",
+			    peer->node.name);
 		ignore_grant(peer);
 		return;
 	}
@@ -390,10 +393,11 @@ static void declare_dead(struct peer *peer, const struct kernel_peer *p, const c
 {
 	struct ramsterd *d = peer->d;
 
-	log_print(p->pages ? LOG_ERR : LOG_WARNING, "%s: %s; %llu pages that were with it are lost", peer->node.name,
-		  why, (unsigned long long)p->pages);
+	log_limited(&peer->log_limit, p->pages ? LOG_ERR : LOG_WARNING, "%s: %s; %llu pages that were with it are lost",
+		    peer->node.name, why, (unsigned long long)p->pages);
 	if (kernel_peer_dead(d->kernel, p->node, p->lender_instance))
-		log_err("%s: the module does not take that: %s", peer->node.name, kernel_error(d->kernel));
+		log_limited(&peer->log_limit, LOG_ERR, "%s: the module does not take that: %s", peer->node.name,
+			    kernel_error(d->kernel));
 	if (peer->link.lender_instance == p->lender_instance)
 		link_reset(peer);
 }

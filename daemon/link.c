@@ -26,15 +26,16 @@ static void backoff(struct peer *peer)
 	link->retry_ms = link->retry_ms * 2 < LINK_RETRY_MAX_MS ? link->retry_ms * 2 : LINK_RETRY_MAX_MS;
 }
 
-/* Each cause is logged once, until a connection succeeds. */
+/* The same cause is logged once, until a connection succeeds. */
 static void fail(struct peer *peer, const char *why, const char *detail)
 {
 	backoff(peer);
 	if (!strncmp(peer->link.why, why, sizeof(peer->link.why) - 1))
 		return;
 	snprintf(peer->link.why, sizeof(peer->link.why), "%s", why);
-	log_warn("%s: no data connection to its lender at %s:%u: %s%s%s; trying again", peer->node.name,
-		 peer->node.address, peer->link.port, why, detail ? ": " : "", detail ? detail : "");
+	log_limited(&peer->log_limit, LOG_WARNING,
+		    "%s: no data connection to its lender at %s:%u: %s%s%s; trying again", peer->node.name,
+		    peer->node.address, peer->link.port, why, detail ? ": " : "", detail ? detail : "");
 }
 
 static void on_done(void *ctx, const struct dataconn_result *result)
@@ -195,8 +196,8 @@ int link_set_deadlines(struct peer *peer)
 	ret = kernel_peer_set(peer->d->kernel, peer->node.number, peer->link.lender_instance, conf->deadline_ms,
 			      conf->slow_deadline_ms);
 	if (ret)
-		log_err("%s: the module does not take it as a peer: %s", peer->node.name,
-			kernel_error(peer->d->kernel));
+		log_limited(&peer->log_limit, LOG_ERR, "%s: the module does not take it as a peer: %s", peer->node.name,
+			    kernel_error(peer->d->kernel));
 	return ret;
 }
 

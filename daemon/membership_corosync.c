@@ -39,8 +39,10 @@ struct roll {
 	enum group_fault logged[R2NET_MAX_NODES];
 };
 
-/* Of what a peer causes. */
+/* Of what those cause that are no peers. */
 static struct log_limit limit = LOG_LIMIT(10, 5000);
+/* Each node that comes and goes may change it. */
+static struct log_limit quorum_limit = LOG_LIMIT(10, 5000);
 
 static bool numbered(const struct roll *roll)
 {
@@ -65,7 +67,14 @@ static bool stands(const struct roll *roll)
 	return roll->open && numbered(roll) && roll->quorate && counts(roll, roll->d->self);
 }
 
-/* ---- What is logged: each change once ---- */
+/* ---- What is logged: each change once, but no more than its limit of what a node causes ---- */
+
+static struct log_limit *limit_of(const struct roll *roll, const struct conf_node *node)
+{
+	struct peer *peer = roll->d->peers[node->number];
+
+	return peer ? &peer->log_limit : &limit;
+}
 
 static void log_fault(struct roll *roll, const struct conf_node *node)
 {
@@ -77,20 +86,20 @@ static void log_fault(struct roll *roll, const struct conf_node *node)
 	*logged = fault;
 	switch (fault) {
 	case GROUP_OK:
-		log_info("%s: in corosync's group", node->name);
+		log_limited(limit_of(roll, node), LOG_INFO, "%s: in corosync's group", node->name);
 		break;
 	case GROUP_LEFT_COROSYNC:
-		log_warn("%s: left corosync's membership", node->name);
+		log_limited(limit_of(roll, node), LOG_WARNING, "%s: left corosync's membership", node->name);
 		break;
 	case GROUP_LEFT:
-		log_warn("%s: its ramsterd left corosync's group", node->name);
+		log_limited(limit_of(roll, node), LOG_WARNING, "%s: its ramsterd left corosync's group", node->name);
 		break;
 	case GROUP_ABSENT:
 	case GROUP_NO_PROCESS:
 	case GROUP_SILENT:
 		break; /* nothing that need not be so for a moment */
 	default:
-		log_limited(&limit, LOG_ERR, "%s: no member: %s", node->name, text);
+		log_limited(limit_of(roll, node), LOG_ERR, "%s: no member: %s", node->name, text);
 	}
 }
 
@@ -310,9 +319,10 @@ static void on_quorum(void *ctx, bool quorate, const uint32_t *nodes, size_t len
 	for (unsigned int i = 0; i < left_len; i++)
 		away(roll, left[i]);
 	if (quorate && !roll->quorate)
-		log_info("corosync: quorum, with %zu nodes", len);
+		log_limited(&quorum_limit, LOG_INFO, "corosync: quorum, with %zu nodes", len);
 	else if (!quorate && roll->quorate)
-		log_warn("corosync: no quorum: nothing new is borrowed or lent; pages and leases stay");
+		log_limited(&quorum_limit, LOG_WARNING,
+			    "corosync: no quorum: nothing new is borrowed or lent; pages and leases stay");
 	roll->quorate = quorate;
 	look(roll);
 }

@@ -47,7 +47,7 @@ struct peer {
 	uint64_t up_ms; /* when it was last PEER_UP; at first, when we began to deal with it */
 	uint64_t session; /* differs between any two connections of any peers; changes at PEER_UP */
 	char reason[PEER_REASON_LEN]; /* why it is not up */
-	struct log_limit log_limit; /* of what is said when it comes and goes, which it can do as often as it likes */
+	struct log_limit log_limit; /* of all that is said of it: how often is up to it */
 	struct offer offer; /* theirs; zeroes unless PEER_UP */
 	struct offer told; /* ours, as sent last */
 	struct link link; /* link.c: data connections to its lender */

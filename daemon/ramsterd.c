@@ -176,7 +176,7 @@ static const char *node_name(const struct ramsterd *d, uint32_t number)
 	return node ? node->name : "a node no longer configured";
 }
 
-/* A donor can have connections fail as often as it likes. */
+/* A donor can have connections fail, and leases end, as often as it likes. */
 static struct log_limit data_limit = LOG_LIMIT(50, 2000);
 
 static void on_conn_down(void *ctx, uint32_t node, uint32_t conn)
@@ -196,7 +196,8 @@ static void on_peer_state(void *ctx, uint32_t node, uint32_t state)
 
 static void on_lost(void *ctx, uint32_t node, uint64_t pages)
 {
-	log_err("%s: %llu pages were lost with it", node_name(ctx, node), (unsigned long long)pages);
+	log_limited(&data_limit, LOG_ERR, "%s: %llu pages were lost with it", node_name(ctx, node),
+		    (unsigned long long)pages);
 }
 
 static void on_vacated(void *ctx)

@@ -4,6 +4,9 @@
 #include "daemon/ramsterd.h"
 #include "daemon/watch.h"
 
+/* Donors can have any of these change as often as they like. */
+static struct log_limit limit = LOG_LIMIT(20, 6000);
+
 const struct conf_node *watch_lone_donor(const struct ramsterd *d)
 {
 	const struct kernel_peer *lone = NULL;
@@ -27,17 +30,18 @@ void watch_tick(struct ramsterd *d)
 	const struct conf_node *lone = watch_lone_donor(d);
 
 	if (missing && !d->watch.missing)
-		log_warn("%llu remote pages lack a copy: until it is made again the death of a donor may lose them",
-			 missing);
+		log_limited(&limit, LOG_WARNING,
+			    "%llu remote pages lack a copy: until it is made again the death of a donor may lose them",
+			    missing);
 	else if (!missing && d->watch.missing)
-		log_info("every remote page has its copies again");
+		log_limited(&limit, LOG_INFO, "every remote page has its copies again");
 	if (disk && !d->watch.disk)
-		log_warn("pages go to disk: neither this node nor its peers have RAM for them");
+		log_limited(&limit, LOG_WARNING, "pages go to disk: neither this node nor its peers have RAM for them");
 	else if (!disk && d->watch.disk)
-		log_info("no page is on disk any more");
+		log_limited(&limit, LOG_INFO, "no page is on disk any more");
 	if (lone && !d->watch.lone)
-		log_warn("all remote pages are with %s alone: no other node lends", lone->name);
+		log_limited(&limit, LOG_WARNING, "all remote pages are with %s alone: no other node lends", lone->name);
 	else if (!lone && d->watch.lone)
-		log_info("remote pages are with more than one donor again, or with none");
+		log_limited(&limit, LOG_INFO, "remote pages are with more than one donor again, or with none");
 	d->watch = (struct watch){ .missing = missing, .disk = disk, .lone = lone };
 }

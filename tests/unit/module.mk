@@ -31,7 +31,7 @@ $(shim_users): CPPFLAGS += $(SHIM_CPPFLAGS)
 $(shim_users): WARN += $(SHIM_WARN)
 
 # ramsterd's dealings, each over a clock and neighbours of the test's own; and what `ramster` prints.
-dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload print)
+dealing_tests := $(addprefix $(B)/tests/unit/test_,donor lease giveback revoke repatriate release reload print membership)
 UNIT_TESTS += $(dealing_tests)
 $(dealing_tests:%=%.o): | $(B)/proto/ramster.pb-c.h
 $(B)/tests/unit/test_donor: $(addprefix $(B)/,tests/unit/test_donor.o daemon/donor.o daemon/donor_audit.o daemon/conf.o \
@@ -44,6 +44,8 @@ $(B)/tests/unit/test_release: $(addprefix $(B)/,tests/unit/test_release.o daemon
 $(B)/tests/unit/test_print: $(addprefix $(B)/,tests/unit/test_print.o tools/ramster/print.o tools/ramster/client.o daemon/frame.o)
 $(B)/tests/unit/test_reload: $(addprefix $(B)/,tests/unit/test_reload.o daemon/reload.o daemon/conf.o daemon/conf_key.o \
 	daemon/authkey.o)
+$(B)/tests/unit/test_membership: $(addprefix $(B)/,tests/unit/test_membership.o daemon/membership_corosync.o daemon/group.o \
+	daemon/offer.o daemon/conf.o daemon/conf_key.o)
 $(B)/tests/unit/test_repatriate: $(addprefix $(B)/,tests/unit/test_repatriate.o daemon/repatriate.o)
 $(dealing_tests): $(B)/proto/ramster.pb-c.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lprotobuf-c -lnettle -lcmocka

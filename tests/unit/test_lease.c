@@ -37,6 +37,7 @@ static int admit_error, get_error;
 static unsigned int module_has; /* leases, extents 1 ... of donor 0 */
 static unsigned int added; /* leases that it was given */
 static unsigned int deaths; /* of lenders, that it was told of */
+static unsigned int limited, unlimited; /* lines of the log */
 
 /* ---- What lease.c calls ---- */
 
@@ -47,10 +48,12 @@ uint64_t uv_now(const uv_loop_t *loop)
 
 void log_print(int priority, const char *format, ...)
 {
+	unlimited += priority < LOG_DEBUG;
 }
 
 void log_limited(struct log_limit *limit, int priority, const char *format, ...)
 {
+	limited += priority < LOG_DEBUG && limit == &peers[0].log_limit;
 }
 
 void ramsterd_random(void *bytes, size_t len)
@@ -243,7 +246,7 @@ static int setup(void **state)
 	admit_error = get_error = 0;
 	module_has = 0;
 	added = 0;
-	deaths = 0;
+	deaths = limited = unlimited = 0;
 	conf.hold_time_ms = 60000;
 	conf.extent_size = EXTENT;
 	d.conf = &conf;
@@ -457,6 +460,37 @@ static void test_node_that_is_not_configured(void **state)
 	d.view.peers_len = 0;
 }
 
+/* Whatever a donor does again and again is said with its limit. */
+static void test_log_is_limited(void **state)
+{
+	struct kernel_peer former = { .node = 0, .lender_instance = 99, .state = RAMSTER_PEER_UP, .pages = 1 };
+	Ramster__LeaseGrant refusal = RAMSTER__LEASE_GRANT__INIT;
+
+	d.view.need = 8 * EXTENT;
+	tick_after(1000);
+	hear_grant(&peers[0], 8, EXTENT / 2); /* impossible */
+	assert_int_equal(limited, 1);
+	tick_after(3000);
+	hear_list(&peers[0], 1, 8, true); /* leases that nobody has */
+	assert_int_equal(limited, 2);
+	tick_after(3000);
+	refusal.error = RAMSTER__LEASE_GRANT__ERROR__QUOTA;
+	lease_on_grant(&peers[0], &refusal);
+	assert_int_equal(limited, 3);
+	tick_after(3000);
+	link_is_ready = false;
+	hear_grant(&peers[0], 8, EXTENT);
+	tick_after(10000); /* nobody is at the port that it told */
+	assert_int_equal(limited, 4);
+	d.view.peers = &former;
+	d.view.peers_len = 1;
+	tick_after(1000);
+	assert_int_equal(deaths, 1);
+	assert_int_equal(limited, 5);
+	assert_int_equal(unlimited, 0);
+	d.view.peers_len = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reconcile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_lost_come_back_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_node_that_is_not_configured, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_is_limited, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
