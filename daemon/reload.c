@@ -150,7 +150,7 @@ static bool any_retired(const struct authkeys *before, const struct authkeys *no
 	return false;
 }
 
-/* Reads the keys anew. Returns false, reported and with the old ones in force, if that fails. */
+/* Reads the keys anew that @conf names. Returns false, reported and with the old ones in force, if that fails. */
 static bool read_keys(struct ramsterd *d, const struct conf *conf)
 {
 	char error[AUTHKEY_ERROR_LEN];
@@ -162,40 +162,52 @@ static bool read_keys(struct ramsterd *d, const struct conf *conf)
 		return true;
 	before = d->auth->keys;
 	if (authkeys_load(conf->authkey, &d->auth->keys, error)) {
-		log_err("%s; the configuration and the keys in force stay", error);
+		log_err("%s; the configuration and the keys in force stay, also those that are no longer in the file",
+			error);
 		authkeys_wipe(&before);
 		return false;
 	}
 	retired = any_retired(&before, &d->auth->keys);
 	authkeys_wipe(&before);
-	log_info("%s: key %s%s%s", conf->authkey, d->auth->keys.keys[0].id, d->auth->keys.len > 1 ? ", and still " : "",
-		 d->auth->keys.len > 1 ? d->auth->keys.keys[1].id : "");
+	log_info("%s: key %s%s%s%s", conf->authkey, d->auth->keys.keys[0].id,
+		 d->auth->keys.len > 1 ? ", and still " : "", d->auth->keys.len > 1 ? d->auth->keys.keys[1].id : "",
+		 retired ? "; what is no longer in the file is of no use any more" : "");
 	for_each_peer(d, peer) peer_keys_changed(peer);
 	if (retired)
 		donor_key_retired(d->donor);
 	return true;
 }
 
-void reload(struct ramsterd *d, const char *path)
+/* The configuration that is to be put into force; NULL, reported, if the one in force has to stay. */
+static struct conf *load_next(struct ramsterd *d, const char *path, const struct conf_node **self)
 {
 	char error[CONF_ERROR_LEN];
-	const struct conf_node *self;
-	struct conf *conf = reload_load(path, d->node_name, &self, error);
-	struct peer *peer;
+	struct conf *conf = reload_load(path, d->node_name, self, error);
 
 	if (!conf) {
 		log_err("%s; the configuration in force stays", error);
-		return;
+		return NULL;
 	}
 	if (strcmp(conf->cluster, d->conf->cluster) || strcmp(conf->membership, d->conf->membership) ||
-	    conf_authenticates(conf) != conf_authenticates(d->conf) || !same_node(self, d->self)) {
+	    conf_authenticates(conf) != conf_authenticates(d->conf) || !same_node(*self, d->self)) {
 		log_err("%s: the cluster's name, its membership, authkey from or to off, or this node's name, number, "
 			"address or port changed; the configuration in force stays (restart ramsterd for that)",
 			path);
-		free(conf);
-		return;
+	} else if (!strands_pages(d, conf, path)) {
+		return conf;
 	}
-	if (strands_pages(d, conf, path) || !read_keys(d, conf)) {
+	free(conf);
+	return NULL;
+}
+
+void reload(struct ramsterd *d, const char *path)
+{
+	const struct conf_node *self;
+	struct conf *conf = load_next(d, path, &self);
+	struct peer *peer;
+
+	/* Whatever keeps the nodes as they are: a key that was taken out is of no use from now on. */
+	if (!read_keys(d, conf ? conf : d->conf) || !conf) {
 		free(conf);
 		return;
 	}

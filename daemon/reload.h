@@ -28,7 +28,10 @@ int reload_first(struct ramsterd *d, struct conf *conf);
  */
 int reload_set(struct ramsterd *d, char *const *assignments, size_t count, char error[CONF_ERROR_LEN]);
 
-/* Reads the file again; a file that cannot be used leaves everything as it is, and is logged. */
+/*
+ * Reads the file again, and the keys; a file that cannot be used leaves everything but the keys as it is, keys that cannot be
+ * used leave all as it is, and either is logged.
+ */
 void reload(struct ramsterd *d, const char *path);
 
 /* Makes d->peers those of d->conf: keeps those that did not change. */

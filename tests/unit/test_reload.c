@@ -227,19 +227,25 @@ static unsigned int retired_by(char first, char second)
 	return retired - before;
 }
 
+static void start_with_key(struct auth *auth)
+{
+	char error[AUTHKEY_ERROR_LEN];
+
+	snprintf(key_file, sizeof(key_file), "/tmp/test_reload.%d", getpid());
+	write_keys('a', 0);
+	assert_int_equal(authkeys_load(key_file, &auth->keys, error), 0);
+	d.auth = auth;
+	strcpy(d.conf->authkey, key_file);
+}
+
 /* Only a key that is no longer in the file is. */
 static void test_keys(void **state)
 {
-	char error[AUTHKEY_ERROR_LEN];
 	struct auth auth = { 0 };
 	FILE *file;
 
 	module_peer.pages = 0;
-	snprintf(key_file, sizeof(key_file), "/tmp/test_reload.%d", getpid());
-	write_keys('a', 0);
-	assert_int_equal(authkeys_load(key_file, &auth.keys, error), 0);
-	d.auth = &auth;
-	strcpy(d.conf->authkey, key_file);
+	start_with_key(&auth);
 	file = fopen(FILE_NAME, "w");
 	assert_non_null(file);
 	fprintf(file, "cluster:\n\tname = demo\n\tauthkey = %s\n", key_file);
@@ -257,6 +263,29 @@ static void test_keys(void **state)
 	assert_int_equal(retired, 2);
 }
 
+/* A key that was taken out is of no use from then on, also where the nodes cannot be as the file says. */
+static void test_keys_of_a_refused_reload(void **state)
+{
+	struct auth auth = { 0 };
+
+	start_with_key(&auth);
+	write_file(NULL, NULL, 0); /* its pages are there, and the file has another authkey */
+	write_keys('b', 0);
+	reload(&d, FILE_NAME);
+	assert_int_equal(errors, 1);
+	assert_int_equal(retired, 1);
+	assert_int_equal(freed, 0);
+	unlink(FILE_NAME);
+	write_keys('c', 0);
+	reload(&d, FILE_NAME);
+	assert_int_equal(errors, 2);
+	assert_int_equal(retired, 2);
+	unlink(key_file);
+	reload(&d, FILE_NAME); /* each of both is said */
+	assert_int_equal(errors, 4);
+	assert_int_equal(retired, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_of_a_refused_reload, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
