@@ -330,7 +330,7 @@ static void on_listed(void *ctx, int error, const struct lender_reply *reply)
 	struct question *q = ctx;
 	struct peer *peer = asker(q);
 	unsigned int count = 0;
-	bool last = error || !reply->cursor;
+	bool last = error || reply->cursor <= q->request.cursor; /* a list goes forward, or is at its end */
 
 	if (!peer) {
 		donor_end(q);

@@ -174,7 +174,7 @@ static void on_audited(void *ctx, int error, const struct lender_reply *reply)
 		if (lease->owner < R2NET_MAX_NODES)
 			donor->owners[lease->owner].counted += lease->size;
 	}
-	if (error || !reply->cursor) {
+	if (error || reply->cursor <= q->request.cursor) { /* 0: the end; what does not go forward would have none */
 		donor_end(q);
 		end_audit(donor, !error);
 		return;

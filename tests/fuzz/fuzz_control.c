@@ -355,7 +355,7 @@ static void answer_question(struct input *in)
 	if (q.request.command == LENDER_LEASE && reply.count > q.request.count)
 		reply.count = q.request.count;
 	if (q.request.command == LENDER_LIST)
-		reply.cursor = take_u8(in) & 1;
+		reply.cursor = take_u8(in) & 3;
 	reply.held = reply.count;
 	for (unsigned int i = 0; i < reply.count; i++)
 		reply.leases[i] = (struct lender_lease){ .extent = i + 1,

@@ -41,6 +41,7 @@ static unsigned int admitted; /* ADMIT that the lender was asked */
 static struct lender_request last; /* ADMIT or EXPEL */
 static uint8_t granted[R2NET_TOKEN_LEN]; /* the token that was sent last */
 static bool no_lender;
+static uint32_t cursor; /* of the next answer */
 static unsigned int leases_asked; /* of the lender, last */
 
 /* ---- What donor.c calls ---- */
@@ -151,7 +152,7 @@ static void answer(int error)
 /* Only the question that has waited for the longest. */
 static void answer_first(void)
 {
-	const struct lender_reply reply = { .status = lender };
+	const struct lender_reply reply = { .status = lender, .cursor = cursor };
 	const struct call call = calls[0];
 
 	memmove(calls, calls + 1, --calls_len * sizeof(calls[0]));
@@ -205,7 +206,7 @@ static int setup(void **state)
 	draining = false;
 	no_lender = false;
 	full = released = expelled = admitted = 0;
-	now_ms = 0;
+	now_ms = cursor = 0;
 	conf.hold_time_ms = 60000;
 	d.donor = donor_new(&d);
 	return d.donor ? 0 : -1;
@@ -436,6 +437,27 @@ static void test_back_while_expelled(void **state)
 	assert_memory_equal(granted, last.token, sizeof(granted));
 }
 
+/* A lender that never comes to the end of a list is not asked for more of it. */
+static void test_lists_go_forward(void **state)
+{
+	for (unsigned int audit = 0; audit < 2; audit++) {
+		if (audit)
+			donor_lender_came(d.donor);
+		else
+			assert_null(ask_list(&peers[0]));
+		for (cursor = 64; cursor <= 128; cursor += 64) {
+			answer_first();
+			assert_int_equal(calls_len, 1);
+		}
+		cursor = 128;
+		answer_first();
+		assert_int_equal(calls_len, 0);
+	}
+	cursor = 0;
+	donor_lender_came(d.donor);
+	assert_int_equal(calls_len, 1); /* the next walk begins */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_node_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_while_expelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_go_forward, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
