@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/lender/filter.h"
 
@@ -49,7 +50,6 @@ static const int common_calls[] = {
 	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(tgkill), /* abort() */
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };
@@ -118,8 +118,11 @@ static int allow_lender(scmp_filter_ctx filter)
 
 static int load(scmp_filter_ctx filter, enum filter_process process)
 {
+	const struct scmp_arg_cmp itself = SCMP_A0(SCMP_CMP_EQ, getpid(), 0);
 	int err = allow(filter, common_calls, ARRAY_SIZE(common_calls));
 
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, itself); /* abort() */
 	if (!err && process == FILTER_LENDER)
 		err = allow_lender(filter);
 	else if (!err)

@@ -134,6 +134,11 @@ static void call_kill(void)
 	syscall(SYS_kill, getppid(), 0);
 }
 
+static void call_tgkill(void)
+{
+	syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+
 static void call_memfd(void)
 {
 	memfd_create("x", 0);
@@ -185,6 +190,7 @@ static void (*const deadly[])(void) = { call_execve,
 					call_io_uring,
 					call_bpf,
 					call_kill,
+					call_tgkill,
 					call_memfd,
 					call_sendto_connecting,
 					call_sendmsg_connecting };
