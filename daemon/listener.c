@@ -60,7 +60,7 @@ static void forget(struct stranger *s)
 /* A misconfigured peer comes back every two seconds: its complaint is logged once a minute, those of several now and then. */
 static void complain(struct listener *listener, const char *what)
 {
-	static struct log_limit limit = LOG_LIMIT(8, 15000);
+	static struct log_limit limit = LOG_LIMIT_STRANGERS;
 	uint64_t now = uv_now(listener->d->loop);
 
 	if (!strcmp(what, listener->complaint) && now - listener->complained_ms < 60000)

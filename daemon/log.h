@@ -59,6 +59,9 @@ struct log_limit {
 		.lock = PTHREAD_MUTEX_INITIALIZER, .burst = (burst_), .interval_ms = (interval_ms_)                    \
 	}
 
+/* Of what anybody can cause who reaches a port: six thousand lines a day at most, of each cause. */
+#define LOG_LIMIT_STRANGERS LOG_LIMIT(10, 15000)
+
 /**
  * log_limited - write one message, unless its bucket is empty
  * @limit: the bucket, shared by all messages of one cause

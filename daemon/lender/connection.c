@@ -40,8 +40,8 @@ struct accepted {
 	char peer[PEER_LEN];
 };
 
-static struct log_limit malformed_limit = LOG_LIMIT(10, 1000);
-static struct log_limit flood_limit = LOG_LIMIT(1, 10000);
+static struct log_limit malformed_limit = LOG_LIMIT_STRANGERS;
+static struct log_limit flood_limit = LOG_LIMIT_STRANGERS;
 
 static void set_timeout(int fd, int option, unsigned int ms)
 {

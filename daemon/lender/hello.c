@@ -16,7 +16,7 @@ struct opening {
 	struct proof_said said;
 };
 
-static struct log_limit refused_limit = LOG_LIMIT(10, 1000);
+static struct log_limit refused_limit = LOG_LIMIT_STRANGERS;
 
 /* Reads the next frame: its header, then what follows. Returns false, counted and reported, if it is not such a one. */
 static bool receive(struct connection *conn, struct opening *opening, enum r2net_type type, void *payload,
