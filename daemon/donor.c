@@ -48,6 +48,7 @@ void donor_end(struct question *q)
 {
 	if (q->session)
 		q->donor->owners[q->node].open--;
+	explicit_bzero(q->request.token, sizeof(q->request.token));
 	free(q);
 }
 
@@ -394,5 +395,7 @@ struct donor *donor_new(struct ramsterd *d)
 
 void donor_free(struct donor *donor)
 {
+	if (donor)
+		explicit_bzero(donor->owners, sizeof(donor->owners));
 	free(donor);
 }

@@ -63,6 +63,13 @@ static struct call *take_first(struct sidedoor *door)
 	return call;
 }
 
+/* A token may be in it. */
+static void free_call(struct call *call)
+{
+	explicit_bzero(&call->request, sizeof(call->request));
+	free(call);
+}
+
 /* Why the lender cannot be used, said once until it can. */
 static void complain(struct sidedoor *door, const char *why)
 {
@@ -84,7 +91,7 @@ static void hang_up(struct sidedoor *door)
 	while ((call = take_first(door))) {
 		if (call->reply)
 			call->reply(call->ctx, -ENOTCONN, NULL);
-		free(call);
+		free_call(call);
 	}
 	if (known)
 		door->events->closed(door->ctx);
@@ -159,7 +166,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	take_status(door, &reply.status);
 	if (call->reply)
 		call->reply(call->ctx, reply.error, &reply);
-	free(call);
+	free_call(call);
 }
 
 /* The owner whose turn it takes, or this node. */
