@@ -78,6 +78,7 @@ void donor_make_token(struct owner *owner, uint64_t instance)
 {
 	ramsterd_random(owner->token, sizeof(owner->token));
 	owner->token_instance = instance;
+	owner->unknown = false;
 }
 
 /* The lender said with its answer what the owner has now. */
@@ -388,8 +389,10 @@ struct donor *donor_new(struct ramsterd *d)
 	if (!donor)
 		return NULL;
 	donor->d = d;
-	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++)
+	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
 		donor->owners[i].seen_ms = uv_now(d->loop);
+		donor->owners[i].unknown = true;
+	}
 	return donor;
 }
 

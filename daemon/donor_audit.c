@@ -64,6 +64,14 @@ void donor_key_retired(struct donor *donor)
 
 /* ---- Owners that are gone ---- */
 
+static bool away_too_long(const struct donor *donor, uint32_t node)
+{
+	const struct peer *peer = donor->d->peers[node];
+
+	return (!peer || peer->state != PEER_UP) &&
+	       uv_now(donor->d->loop) - donor->owners[node].seen_ms >= donor->d->conf->hold_time_ms;
+}
+
 /* Why an owner's instance is over; NULL: it is not. */
 static const char *gone(const struct donor *donor, uint32_t node, uint64_t instance)
 {
@@ -75,7 +83,7 @@ static const char *gone(const struct donor *donor, uint32_t node, uint64_t insta
 		return "it says that it has no module any more";
 	if (owner->instance && owner->instance != instance)
 		return "it came back as a new one";
-	if (!up && uv_now(donor->d->loop) - owner->seen_ms >= donor->d->conf->hold_time_ms)
+	if (away_too_long(donor, node))
 		return "it was away for hold_time";
 	return NULL;
 }
@@ -108,9 +116,13 @@ static void expel(struct donor *donor, uint32_t node, uint64_t instance, const c
 
 void donor_node_removed(struct donor *donor, uint32_t node)
 {
-	const struct owner *owner = &donor->owners[node];
+	struct owner *owner = &donor->owners[node];
 	uint64_t instance = owner->token_instance ? owner->token_instance : owner->instance;
 
+	if (owner->unknown) {
+		owner->renew = true;
+		audit(donor);
+	}
 	if (instance && !owner->held)
 		expel(donor, node, instance, "it is no longer a node as it was");
 }
@@ -140,6 +152,21 @@ static void judge_token(struct donor *donor, uint32_t node)
 		expel(donor, node, instance, why);
 }
 
+/*
+ * Who has no leases, and has not asked for any since our start, may have a token from before it, of an instance that the lender
+ * does not tell. One that nobody is told takes its place, and ends as all do.
+ */
+static void replace_unknown(struct donor *donor, uint32_t node)
+{
+	const struct owner *owner = &donor->owners[node];
+	uint64_t nobodys;
+
+	if (!owner->unknown || owner->counted || (!owner->renew && !away_too_long(donor, node)))
+		return;
+	ramsterd_random(&nobodys, sizeof(nobodys));
+	renew(donor, node, nobodys | 1);
+}
+
 /* @whole: all leases were seen */
 static void end_audit(struct donor *donor, bool whole)
 {
@@ -148,6 +175,7 @@ static void end_audit(struct donor *donor, bool whole)
 	for (unsigned int i = 0; i < R2NET_MAX_NODES; i++) {
 		if (whole) {
 			donor->owners[i].held = donor->owners[i].counted;
+			replace_unknown(donor, i);
 			judge_token(donor, i);
 		}
 		donor->owners[i].counted = 0;

@@ -19,6 +19,7 @@ struct owner {
 	uint64_t token_instance; /* that @token is for; 0: none yet */
 	uint8_t token[R2NET_TOKEN_LEN]; /* the same for all connections of an instance, until a key is retired */
 	bool renew; /* the lender's token for it is from before a key was retired */
+	bool unknown; /* the lender may have a token for it from before our start */
 	uint64_t held; /* bytes leased to it, as the lender told last */
 	uint64_t counted; /* bytes of them that the walk under way has seen */
 	unsigned int open; /* questions to the lender that it caused, in any session */

@@ -34,11 +34,11 @@ static struct ramsterd d = { .self = &self, .conf = &conf };
 static struct peer peers[2];
 static bool draining;
 static uint64_t now_ms;
-static unsigned int expelled; /* EXPEL that the lender was asked */
+static unsigned int expelled; /* EXPEL of node 0 that the lender was asked */
 static unsigned int full; /* grants with FULL that were sent */
 static unsigned int released; /* leases that the lender was told to end */
-static unsigned int admitted; /* ADMIT that the lender was asked */
-static struct lender_request last; /* ADMIT or EXPEL */
+static unsigned int admitted; /* ADMIT of node 0 */
+static struct lender_request last; /* ADMIT or EXPEL of node 0 */
 static uint8_t granted[R2NET_TOKEN_LEN]; /* the token that was sent last */
 static bool no_lender;
 static uint32_t cursor; /* of the next answer */
@@ -118,9 +118,9 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 		released += request->count;
 	if (request->command == LENDER_LEASE)
 		leases_asked = request->count;
-	expelled += request->command == LENDER_EXPEL;
-	admitted += request->command == LENDER_ADMIT;
-	if (request->command == LENDER_ADMIT || request->command == LENDER_EXPEL)
+	expelled += request->command == LENDER_EXPEL && !request->owner;
+	admitted += request->command == LENDER_ADMIT && !request->owner;
+	if ((request->command == LENDER_ADMIT || request->command == LENDER_EXPEL) && !request->owner)
 		last = *request;
 	calls[calls_len++] = (struct call){ .reply = reply, .ctx = ctx };
 	return 0;
@@ -390,6 +390,48 @@ static void test_key_retired_of_unknown_owner(void **state)
 	assert_last(LENDER_ADMIT, 0, 10);
 }
 
+/* Who has a token of a former ramsterd, and neither leases nor a word since, keeps it no longer than others keep theirs. */
+static void test_token_from_before(void **state)
+{
+	peers[0].state = PEER_IDLE;
+	donor_lender_came(d.donor);
+	answer(0);
+	assert_int_equal(admitted, 0);
+	now_ms = 60000;
+	for (unsigned int i = 0; i < 3; i++) {
+		donor_lender_came(d.donor);
+		answer(0);
+	}
+	assert_int_equal(admitted, 1);
+	assert_int_equal(expelled, 1);
+	assert_int_not_equal(last.instance, 10);
+}
+
+/* It is replaced at once when a key is retired, or its owner is taken out, unless that has leases. */
+static void test_token_from_before_ends_at_once(void **state)
+{
+	struct peer *owner = d.peers[0];
+
+	owner->state = PEER_IDLE;
+	donor_key_retired(d.donor);
+	answer(0);
+	assert_int_equal(admitted, 1);
+	assert_int_not_equal(last.instance, 10);
+	owner->state = PEER_UP;
+	assert_null(ask_leases(owner)); /* it is told the next one */
+	assert_int_equal(admitted, 2);
+	assert_last(LENDER_ADMIT, 0, 10);
+	answer(0);
+
+	donor_free(d.donor);
+	d.donor = donor_new(&d);
+	d.peers[0] = NULL;
+	donor_node_removed(d.donor, 0);
+	answer(0);
+	assert_int_equal(admitted, 3);
+	assert_int_not_equal(last.instance, 10);
+}
+
 static void test_node_removed(void **state)
 {
 	assert_null(ask_leases(&peers[0]));
@@ -472,6 +514,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_key_retired, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_retired_without_lender, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_retired_of_unknown_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_token_from_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_token_from_before_ends_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_node_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_while_expelled, setup, teardown),
