@@ -267,13 +267,35 @@ void donor_on_released(void *ctx, int error, const struct lender_reply *reply)
 	struct question *q = ctx;
 
 	note_held(q, error, reply);
-	if (!error && q->why && reply->count)
+	if (q->ended)
 		log_limited(&ended_limit, LOG_INFO, "node %u: ended %u leases of its instance %016llx: %s", q->node,
-			    reply->count, (unsigned long long)q->request.instance, q->why);
+			    q->ended, (unsigned long long)q->request.instance, q->why);
 	if (error && error != -ENOTCONN)
 		log_limited(&failure_limit, LOG_ERR, "the lender does not end leases of node %u: %s", q->node,
 			    strerror(-error));
 	donor_end(q);
+}
+
+static void on_turn(void *ctx, int error, const struct lender_reply *reply);
+
+/* As many as may end in one turn. */
+static int release_some(struct question *q)
+{
+	q->request.count = q->left < LENDER_TURN_LEASES ? q->left : LENDER_TURN_LEASES;
+	return donor_put(q, on_turn);
+}
+
+static void on_turn(void *ctx, int error, const struct lender_reply *reply)
+{
+	struct question *q = ctx;
+
+	q->left -= q->request.count;
+	if (error || !q->left) {
+		donor_on_released(q, error, reply);
+		return;
+	}
+	memmove(q->request.leases, q->request.leases + q->request.count, q->left * sizeof(q->request.leases[0]));
+	release_some(q);
 }
 
 const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramster__LeaseReturn *ret)
@@ -286,14 +308,14 @@ const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramste
 		return NULL; /* those leases ended with that lender or that owner */
 	if (!may_ask(donor, peer, (ret->n_leases + LENDER_MAX_LEASES - 1) / LENDER_MAX_LEASES))
 		return TOO_MANY;
-	for (size_t done = 0; done < ret->n_leases; done += q->request.count) {
+	for (size_t done = 0, taken; done < ret->n_leases; done += taken) {
 		q = donor_ask(donor, peer, LENDER_RELEASE);
 		if (!q)
 			break;
-		while (q->request.count < LENDER_MAX_LEASES && done + q->request.count < ret->n_leases) {
-			const Ramster__Lease *from = ret->leases[done + q->request.count];
+		for (taken = 0; taken < LENDER_MAX_LEASES && done + taken < ret->n_leases; taken++) {
+			const Ramster__Lease *from = ret->leases[done + taken];
 
-			q->request.leases[q->request.count++] = (struct lender_lease){
+			q->request.leases[q->left++] = (struct lender_lease){
 				.extent = from->extent,
 				.generation = from->generation,
 				.size = from->size,
@@ -301,7 +323,7 @@ const char *donor_on_return(struct donor *donor, struct peer *peer, const Ramste
 				.instance = q->request.instance,
 			};
 		}
-		if (donor_put(q, donor_on_released))
+		if (release_some(q))
 			break;
 	}
 	return NULL;

@@ -88,7 +88,19 @@ static const char *gone(const struct donor *donor, uint32_t node, uint64_t insta
 	return NULL;
 }
 
-/* Unless it has come back meanwhile: then it was admitted again, by the same token. */
+static void on_expelled(void *ctx, int error, const struct lender_reply *reply);
+
+/* The lender ends some of its leases each time. */
+static void expel_on(struct question *q)
+{
+	struct owner *owner = &q->donor->owners[q->node];
+
+	owner->expelling = q->request.instance;
+	if (donor_put(q, on_expelled))
+		owner->expelling = 0;
+}
+
+/* Unless it has come back meanwhile: then it was admitted again, by the same token, and keeps what it still has. */
 static void on_expelled(void *ctx, int error, const struct lender_reply *reply)
 {
 	struct question *q = ctx;
@@ -96,22 +108,31 @@ static void on_expelled(void *ctx, int error, const struct lender_reply *reply)
 	const struct peer *peer = q->donor->d->peers[q->node];
 	bool back = peer && peer->state == PEER_UP && peer->offer.owner_instance == q->request.instance;
 
+	owner->expelling = 0;
 	if (!error && !back && owner->token_instance == q->request.instance)
 		owner->token_instance = 0;
-	donor_on_released(q, error, reply);
+	if (!error)
+		q->ended += reply->count;
+	if (!error && !back && reply->count >= LENDER_TURN_LEASES)
+		expel_on(q);
+	else
+		donor_on_released(q, error, reply);
 }
 
 static void expel(struct donor *donor, uint32_t node, uint64_t instance, const char *why)
 {
-	struct question *q = donor_ask(donor, NULL, LENDER_EXPEL);
+	struct question *q;
 
+	if (donor->owners[node].expelling == instance)
+		return;
+	q = donor_ask(donor, NULL, LENDER_EXPEL);
 	if (!q)
 		return;
 	q->why = why;
 	q->node = node;
 	q->request.owner = node;
 	q->request.instance = instance;
-	donor_put(q, on_expelled);
+	expel_on(q);
 }
 
 void donor_node_removed(struct donor *donor, uint32_t node)

@@ -24,6 +24,7 @@ struct owner {
 	uint64_t counted; /* bytes of them that the walk under way has seen */
 	unsigned int open; /* questions to the lender that it caused, in any session */
 	uint64_t requesting; /* the session in which a LeaseRequest is open; 0: none */
+	uint64_t expelling; /* the instance that the lender was asked last to expel, until that is done; 0: none */
 };
 
 struct donor {
@@ -40,6 +41,8 @@ struct question {
 	uint32_t node; /* the owner's */
 	uint64_t session; /* 0: no peer caused it */
 	const char *why; /* EXPEL */
+	unsigned int ended; /* EXPEL: leases, so far */
+	unsigned int left; /* RELEASE: leases in @request, of which a turn ends the first ones */
 	struct lender_request request;
 };
 

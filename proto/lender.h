@@ -16,6 +16,7 @@
 
 #define LENDER_PROTOCOL 1
 #define LENDER_MAX_LEASES 64 /* leases in one request or reply */
+#define LENDER_TURN_LEASES 8 /* that end in one turn, so that others wait no longer than for these */
 #define LENDER_MAX_OWNERS 24 /* owners in one reply: as many as take no more room than the leases */
 #define LENDER_MIN_BANDWIDTH (8U << 20) /* bytes a second: the owner's largest frame takes 1/32 s then */
 
@@ -30,7 +31,9 @@ enum lender_command {
 	LENDER_RELEASE =
 		5, /* owner, instance, count, leases: end these; each waits for its pins -> count of those ended */
 	LENDER_EXPEL =
-		6, /* owner, instance: close its connections, end its leases, forget its token -> count of leases */
+		6, /* owner, instance: close its connections, forget its token, end up to LENDER_TURN_LEASES of its leases
+		    * -> count of those ended; fewer: it has none any more
+		    */
 	LENDER_LIST = 7, /* cursor: leases in force, from cursor on -> leases, cursor of the next (0 = no more) */
 	LENDER_BANDWIDTH =
 		8, /* owner, limit: most bytes a second on all its data connections together, in and out, from now on; 0:

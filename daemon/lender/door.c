@@ -121,7 +121,7 @@ static void run(struct lender_request *rq, struct lender_reply *reply)
 		break;
 	case LENDER_EXPEL:
 		owner_expel(rq->owner, rq->instance);
-		reply->count = lease_end_all(rq->owner, rq->instance);
+		reply->count = lease_end_some(rq->owner, rq->instance);
 		break;
 	case LENDER_LIST:
 		reply->cursor = rq->cursor;

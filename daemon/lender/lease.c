@@ -41,19 +41,17 @@ unsigned int lease_end(const struct lender_lease *leases, unsigned int count)
 	return ended;
 }
 
-unsigned int lease_end_all(uint32_t owner, uint64_t instance)
+unsigned int lease_end_some(uint32_t owner, uint64_t instance)
 {
-	struct lender_lease leases[LENDER_MAX_LEASES];
-	unsigned int ended = 0;
+	struct lender_lease leases[LENDER_MAX_LEASES], some[LENDER_TURN_LEASES];
+	unsigned int found, count = 0, i;
 	uint32_t cursor = 0;
 
 	do {
-		unsigned int found = extent_list(&cursor, leases, LENDER_MAX_LEASES), mine = 0, i;
-
-		for (i = 0; i < found; i++)
+		found = extent_list(&cursor, leases, LENDER_MAX_LEASES);
+		for (i = 0; i < found && count < LENDER_TURN_LEASES; i++)
 			if (leases[i].owner == owner && leases[i].instance == instance)
-				leases[mine++] = leases[i];
-		ended += lease_end(leases, mine);
-	} while (cursor);
-	return ended;
+				some[count++] = leases[i];
+	} while (cursor && count < LENDER_TURN_LEASES);
+	return lease_end(some, count);
 }

@@ -21,10 +21,10 @@
 unsigned int lease_end(const struct lender_lease *leases, unsigned int count);
 
 /**
- * lease_end_all - lease_end() all leases of one owner instance
+ * lease_end_some - lease_end() up to LENDER_TURN_LEASES of one owner instance
  *
- * Returns how many were ended.
+ * Returns how many were ended; fewer: there are no more.
  */
-unsigned int lease_end_all(uint32_t owner, uint64_t instance);
+unsigned int lease_end_some(uint32_t owner, uint64_t instance);
 
 #endif

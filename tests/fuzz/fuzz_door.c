@@ -175,6 +175,7 @@ static ssize_t door_send(struct memsocket *sock, const void *bytes, size_t len)
 		check(!reply.count || reply.status.lent <= door_limit);
 		check(!reply.count || !asked.limit || reply.held * (uint64_t)EXTENT <= asked.limit);
 	}
+	check(asked.command != LENDER_EXPEL || reply.count <= LENDER_TURN_LEASES);
 	if (asked.command == LENDER_LEASE || asked.command == LENDER_LIST)
 		check_leases(&reply);
 	if (asked.command == LENDER_BANDWIDTH)
@@ -200,7 +201,7 @@ static void serve(struct input *in)
 	for (unsigned int cursor = 0, i; (i = extent_list(&cursor, given, LENDER_MAX_LEASES)); cursor = 0)
 		while (i--) {
 			owner_expel(given[i].owner, given[i].instance);
-			lease_end_all(given[i].owner, given[i].instance);
+			lease_end_some(given[i].owner, given[i].instance);
 		}
 }
 

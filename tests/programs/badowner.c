@@ -108,10 +108,13 @@ static void expel(void)
 {
 	struct lender_request request = { .command = LENDER_EXPEL, .owner = ticket.owner, .instance = ticket.instance };
 	struct lender_reply reply;
+	int door = door_connect();
 
-	errno = -wire_door(door_connect(), &request, &reply);
-	if (errno)
-		die("EXPEL");
+	do {
+		errno = -wire_door(door, &request, &reply);
+		if (errno)
+			die("EXPEL");
+	} while (reply.count);
 }
 
 /* Connections. */

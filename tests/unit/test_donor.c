@@ -22,6 +22,7 @@
 #define REAL_MAX 10900 /* leases with values */
 
 static struct call {
+	uint32_t command, owner;
 	sidedoor_reply_fn reply;
 	void *ctx;
 } calls[CALLS];
@@ -37,6 +38,8 @@ static uint64_t now_ms;
 static unsigned int expelled; /* EXPEL of node 0 that the lender was asked */
 static unsigned int full; /* grants with FULL that were sent */
 static unsigned int released; /* leases that the lender was told to end */
+static uint64_t released_extents; /* their sum */
+static unsigned int ended; /* leases of node 0, as answer_first() says of EXPEL */
 static unsigned int admitted; /* ADMIT of node 0 */
 static struct lender_request last; /* ADMIT or EXPEL of node 0 */
 static uint8_t granted[R2NET_TOKEN_LEN]; /* the token that was sent last */
@@ -114,15 +117,17 @@ int sidedoor_call(struct sidedoor *door, const struct lender_request *request, s
 	if (no_lender)
 		return -ENOTCONN;
 	assert_true(calls_len < CALLS);
+	for (uint32_t i = 0; request->command == LENDER_RELEASE && i < request->count; i++, released++)
+		released_extents += request->leases[i].extent;
 	if (request->command == LENDER_RELEASE)
-		released += request->count;
+		assert_true(request->count && request->count <= LENDER_TURN_LEASES);
 	if (request->command == LENDER_LEASE)
 		leases_asked = request->count;
 	expelled += request->command == LENDER_EXPEL && !request->owner;
 	admitted += request->command == LENDER_ADMIT && !request->owner;
 	if ((request->command == LENDER_ADMIT || request->command == LENDER_EXPEL) && !request->owner)
 		last = *request;
-	calls[calls_len++] = (struct call){ .reply = reply, .ctx = ctx };
+	calls[calls_len++] = (struct call){ request->command, request->owner, .reply = reply, .ctx = ctx };
 	return 0;
 }
 
@@ -139,6 +144,7 @@ static void answer_with(int error, unsigned int count)
 	while (calls_len) {
 		const struct call *call = &calls[--calls_len];
 
+		reply.count = call->command == LENDER_EXPEL ? 0 : count;
 		if (call->reply)
 			call->reply(call->ctx, error, error == -ENOTCONN ? NULL : &reply);
 	}
@@ -152,8 +158,10 @@ static void answer(int error)
 /* Only the question that has waited for the longest. */
 static void answer_first(void)
 {
-	const struct lender_reply reply = { .status = lender, .cursor = cursor };
 	const struct call call = calls[0];
+	const struct lender_reply reply = { .status = lender,
+					    .cursor = cursor,
+					    .count = call.command == LENDER_EXPEL && !call.owner ? ended : 0 };
 
 	memmove(calls, calls + 1, --calls_len * sizeof(calls[0]));
 	call.reply(call.ctx, 0, &reply);
@@ -183,11 +191,14 @@ static const char *ask_leases(struct peer *peer)
 
 static const char *return_leases(struct peer *peer, unsigned int count)
 {
-	static Ramster__Lease lease = RAMSTER__LEASE__INIT, *leases[EMPTY_MAX];
+	static Ramster__Lease lease[EMPTY_MAX], *leases[EMPTY_MAX];
 	Ramster__LeaseReturn ret = RAMSTER__LEASE_RETURN__INIT;
 
-	for (unsigned int i = 0; i < count; i++)
-		leases[i] = &lease;
+	for (unsigned int i = 0; i < count; i++) {
+		lease[i] = (Ramster__Lease)RAMSTER__LEASE__INIT;
+		lease[i].extent = i + 1;
+		leases[i] = &lease[i];
+	}
 	ret.owner_instance = peer->offer.owner_instance;
 	ret.lender_instance = LENDER;
 	ret.leases = leases;
@@ -205,7 +216,8 @@ static int setup(void **state)
 	}
 	draining = false;
 	no_lender = false;
-	full = released = expelled = admitted = 0;
+	full = released = expelled = admitted = ended = 0;
+	released_extents = 0;
 	now_ms = cursor = 0;
 	conf.hold_time_ms = 60000;
 	d.donor = donor_new(&d);
@@ -289,6 +301,22 @@ static void test_empty_leases(void **state)
 	assert_int_equal(calls_len, 0);
 	assert_null(return_leases(&peers[0], REAL_MAX));
 	assert_int_equal(calls_len, (REAL_MAX + LENDER_MAX_LEASES - 1) / LENDER_MAX_LEASES);
+}
+
+/* Other owners wait for a few leases at a time. */
+static void test_returns_take_turns(void **state)
+{
+	assert_null(return_leases(&peers[0], 20));
+	assert_int_equal(calls_len, 1);
+	for (unsigned int turn = 1; turn <= 3; turn++) {
+		assert_int_equal(released, turn < 3 ? turn * LENDER_TURN_LEASES : 20);
+		answer_first();
+	}
+	assert_int_equal(released_extents, 20 * 21 / 2);
+	assert_int_equal(calls_len, 0);
+	assert_null(return_leases(&peers[0], 20));
+	answer(-ENOTCONN);
+	assert_int_equal(calls_len, 0);
 }
 
 /* However questions end, all of a peer's are free again. */
@@ -500,6 +528,38 @@ static void test_lists_go_forward(void **state)
 	assert_int_equal(calls_len, 1); /* the next walk begins */
 }
 
+/* Returns whether it was one that expels node 0. */
+static bool answer_next(void)
+{
+	bool was = calls[0].command == LENDER_EXPEL && !calls[0].owner;
+
+	answer_first();
+	return was;
+}
+
+/* The lender ends leases a few at a time, and is asked again until none is left, by one question at a time. */
+static void test_expulsion_takes_turns(void **state)
+{
+	assert_null(ask_leases(&peers[0]));
+	answer(0);
+	peers[0].state = PEER_IDLE;
+	now_ms = 60000;
+	donor_lender_came(d.donor);
+	answer_first();
+	ended = LENDER_TURN_LEASES;
+	for (unsigned int turn = 1; turn <= 3; turn++) {
+		assert_int_equal(expelled, turn);
+		donor_lender_came(d.donor);
+		while (!answer_next())
+			;
+	}
+	assert_int_equal(expelled, 4);
+	peers[0].state = PEER_UP; /* it is back, and keeps the others */
+	while (calls_len)
+		answer_next();
+	assert_int_equal(expelled, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +568,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_impossible_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_leases, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_returns_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain_overtakes_a_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_in_time, setup, teardown),
@@ -519,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_node_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_while_expelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_expulsion_takes_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_go_forward, setup, teardown),
 	};
 

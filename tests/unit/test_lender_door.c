@@ -272,19 +272,22 @@ static void expel_ends_everything(void **state)
 {
 	struct lender_request request = { .command = LENDER_EXPEL, .owner = OWNER, .instance = INSTANCE };
 	int data = join(R2NET_ROLE_DATA), control = join(R2NET_ROLE_CONTROL);
-	struct lender_lease made[3], others;
+	struct lender_lease made[LENDER_TURN_LEASES + 3], others;
 	struct lender_reply reply;
 
-	assert_int_equal(wire_lease(lender.door, OWNER, INSTANCE, SIZE, 3, made), 3);
+	assert_int_equal(wire_lease(lender.door, OWNER, INSTANCE, SIZE, LENDER_TURN_LEASES + 3, made),
+			 LENDER_TURN_LEASES + 3);
 	assert_int_equal(wire_lease(lender.door, OWNER + 1, INSTANCE, SIZE, 1, &others), 1);
 	write_all_but_one(data, &made[0]);
 	assert_int_equal(wire_door(lender.door, &request, &reply), 0);
-	assert_int_equal(reply.count, 3);
+	assert_int_equal(reply.count, LENDER_TURN_LEASES);
 	assert_int_equal(reply.status.connections, 0);
-	assert_int_equal(reply.status.lent, SIZE);
 	assert_true(wire_ended(data));
 	assert_true(wire_ended(control));
 	assert_int_equal(join_status(INSTANCE, TOKEN, next_conn), R2NET_EPERM);
+	assert_int_equal(wire_door(lender.door, &request, &reply), 0);
+	assert_int_equal(reply.count, 3);
+	assert_int_equal(reply.status.lent, SIZE);
 	assert_int_equal(wire_door(lender.door, &request, &reply), 0);
 	assert_int_equal(reply.count, 0);
 	/* Admitted again, its old numbers stay used. */
