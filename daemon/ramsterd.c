@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -269,25 +270,27 @@ static void notify_ready(void)
 /* We are part of how this node frees memory: we must never wait for it. */
 static void protect(void)
 {
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
 	if (geteuid()) {
 		log_info("not root: memory is not locked, and no module can be served");
 		return;
 	}
-	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+	/* Under a limit what is allocated later could not be had at all: the capability that would help is given up. */
+	if (setrlimit(RLIMIT_MEMLOCK, &all) || mlockall(MCL_CURRENT | MCL_FUTURE))
 		log_warn("memory cannot be locked: %s (under memory pressure ramsterd may be slow)", strerror(errno));
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		log_info("cannot be an I/O flusher: %s", strerror(errno));
 }
 
 /*
- * Gives up what is not needed any more, before there is a second thread. The module asks for CAP_NET_ADMIN, and memory that
- * comes later is locked, too. All else is root's own files, and the lender's socket, which is its group's. Returns 0 or
- * -errno.
+ * Gives up what is not needed any more, before there is a second thread. The module asks for CAP_NET_ADMIN. All else is root's
+ * own files, and the lender's socket, which is its group's. Returns 0 or -errno.
  */
 static int give_up_privileges(const char *group)
 {
 	const char *const groups[] = { group ? group : ACCESS_GROUP, LENDER_GROUP };
-	const uint64_t keep = PRIVILEGE_CAP(CAP_NET_ADMIN) | PRIVILEGE_CAP(CAP_IPC_LOCK);
+	const uint64_t keep = PRIVILEGE_CAP(CAP_NET_ADMIN);
 	int err = geteuid() ? 0 : privilege_groups(groups, 2);
 
 	if (!err)
