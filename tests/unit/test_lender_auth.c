@@ -207,7 +207,7 @@ static void nothing_is_served_before_the_proof(void **state)
 	assert_true(wire_send(fds[3], &frame, sizeof(frame))); /* of another tag */
 	frame.hdr = wire_header(R2NET_HELLO, 0, sizeof(hello.hello), 1);
 	assert_true(wire_send(fds[4], &frame.hdr, sizeof(frame.hdr)));
-	assert_true(wire_send(fds[4], &hello.hello, sizeof(hello.hello)));
+	wire_send(fds[4], &hello.hello, sizeof(hello.hello)); /* it may have ended by then */
 	for (i = 0; i < 5; i++) {
 		assert_true(wire_ended(fds[i]));
 		close(fds[i]);

@@ -929,6 +929,7 @@ def test_drain_while_its_daemon_restarts(two):
     wait_for("it is told", lambda: two.node(2, 1)["lent"] == 16 * MIB)
     drain = two.start_tool(2, "drain", "n1")
     read_until(drain, "n1: 16.0 MiB left")
+    wait_for("it has come there", lambda: two.node(2, 1)["draining"])
     assert two.stop("d1", signal.SIGKILL) == -signal.SIGKILL
     read_until(drain, "not known what is left")
     refused = two.tool(2, "drain", "--cancel", "n1")
