@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether guests can use KVM here: /dev/kvm may exist and yet no guest get past its firmware, so one is booted."""
+import dataclasses
 import os
 import selectors
 import subprocess
 import time
 
-from . import paths  # noqa: F401, finds the next
+from . import image, paths  # noqa: F401, paths finds the next
 
 import cache
 
-# Translated code gets 256 MiB; QEMU would take a GiB for each node. It runs "rep movsb" byte by byte, so that the kernel,
-# told that these are fast, would spend half of its time in clearing and copying pages.
-TCG = ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,-erms,-fsrm")
-KVM = ("-accel", "kvm", "-cpu", "host")
+
+@dataclasses.dataclass(frozen=True)
+class Accel:
+    arguments: tuple  # QEMU's
+    append: str = ""  # to the command lines of nodes' kernels
+
+
+KVM = Accel(("-accel", "kvm", "-cpu", "host"))
 PROBE_SECONDS = 10
 
 
 def _boots(kernel):
-    qemu = subprocess.Popen(["qemu-system-x86_64", *KVM, "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot",
+    qemu = subprocess.Popen(["qemu-system-x86_64", *KVM.arguments, "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot",
                              "-display", "none", "-serial", "stdio", "-kernel", kernel.image,
                              "-append", "console=ttyS0 panic=-1"],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -37,10 +42,19 @@ def _boots(kernel):
     return b"Linux version" in seen
 
 
+def _tcg():
+    # Translated code gets 256 MiB; QEMU would take a GiB for each node. It runs "rep movsb" byte by byte, so that the kernel,
+    # told that these are fast, would spend half of its time in clearing and copying pages.
+    arguments = ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,-erms,-fsrm")
+    # A kernel that finds out by itself while the host is busy may be far off, and so all its clocks.
+    khz = subprocess.run([image.tsc()], check=True, capture_output=True, text=True).stdout.strip()
+    return Accel(arguments, f"tsc_early_khz={khz}")
+
+
 def choose(kernel):
-    """QEMU's arguments for the best accelerator that works; the answer is remembered until the host's next boot."""
+    """The best accelerator that works; the answer is remembered until the host's next boot."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return TCG
+        return _tcg()
     boot = cache.read("/proc/sys/kernel/random/boot_id").strip()
     known = os.path.join(cache.root(), "lab", f"accel-{boot}-{os.getuid()}")
     answer = cache.read(known)
@@ -48,4 +62,4 @@ def choose(kernel):
         cache.say("lab", f"trying KVM (up to {PROBE_SECONDS} s, once)")
         answer = "kvm" if _boots(kernel) else "tcg"
         cache.write(known, answer)
-    return KVM if answer == "kvm" else TCG
+    return KVM if answer == "kvm" else _tcg()

@@ -70,6 +70,11 @@ def switch():
         return _program("switch", ["switch.c", "vhost.c", "vhost.h"])
 
 
+def tsc():
+    with cache.locked(os.path.join(_directory(), "lock"), WHO):
+        return _program("tsc", ["tsc.c"])
+
+
 def root(kernel):
     """The path of the image with the modules of this (built) kernel."""
     with cache.locked(os.path.join(_directory(), "lock"), WHO):

@@ -46,9 +46,9 @@ class Machine:
         node = self.node
         append = (f"console=ttyS0 loglevel=5 panic=-1 no_timer_check root=/dev/vda rootfstype=ext4 rw init=/sbin/init "
                   f"transparent_hugepage=never lab.node={node.number} lab.nodes={len(self.lab.nodes)} "
-                  f"lab.id={self._id()} lab.mtu={self.lab.mtu} {self.kernel.append} {self.lab.append}")
+                  f"lab.id={self._id()} lab.mtu={self.lab.mtu} {self.accel.append} {self.kernel.append} {self.lab.append}")
         memory = node.mem + self.kernel.memory
-        command = ["qemu-system-x86_64", "-name", f"{self.lab.name}-{node.name}", *self.accel,
+        command = ["qemu-system-x86_64", "-name", f"{self.lab.name}-{node.name}", *self.accel.arguments,
                    "-machine", "pc,vmport=off,smbus=off,hpet=off,memory-backend=memory",
                    "-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on",
                    "-m", str(memory), "-smp", str(max(node.cpus, self.kernel.cpus)),

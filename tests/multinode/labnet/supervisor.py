@@ -85,9 +85,9 @@ class Supervisor:
             os.makedirs(os.path.join(self.directory, directory))
         await self.switch.start(image.switch(), os.path.join(self.directory, "net"),
                                 [node.name for node in self.lab.nodes], os.path.join(self.logs, "switch.log"))
-        root, arguments = image.root(built), accel.choose(built)
+        root, accelerator = image.root(built), accel.choose(built)
         for node in self.lab.nodes:
-            self.machines[node.name] = Machine(node, self.lab, self.directory, self.logs, root, built, arguments)
+            self.machines[node.name] = Machine(node, self.lab, self.directory, self.logs, root, built, accelerator)
         await asyncio.gather(*(machine.start() for machine in self.machines.values()))
         tell(say=f"booting {' '.join(self.machines)}")
         await asyncio.gather(*(self.booted(machine) for machine in self.machines.values()))
