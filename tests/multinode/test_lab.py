@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_a_command_has_its_output_and_status(lab):
     assert lab["n1"].run("no-such-command", check=False).status == 127
     with pytest.raises(Failed, match="n1: false: exit status 1"):
         lab["n1"].run("false")
+
+
+def test_a_clock_is_right(lab):
+    def uptime():
+        begun = time.monotonic()
+        return begun, float(lab["n1"].sh("cut -d' ' -f1 /proc/uptime")), time.monotonic()
+
+    first = uptime()
+    time.sleep(1)
+    last = uptime()
+    least, most = last[0] - first[2], last[2] - first[0]
+    assert 0.98 * least - 0.02 < last[1] - first[1] < 1.02 * most + 0.02
 
 
 def test_output_comes_while_the_command_runs(lab):
