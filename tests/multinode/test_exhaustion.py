@@ -58,10 +58,11 @@ class Eater:
 
 
 def whereabouts(node):
-    """For whoever wonders why a program is silent: what all tasks do, memory, disks, which packets are sent again, the counters."""
+    """For whoever wonders why a program is silent: tasks, memory, disks, which packets are sent again, the counters."""
     with contextlib.suppress(TimeoutError, labnet.LabError):
-        return node.sh("for key in t m; do echo $key >/proc/sysrq-trigger; done; dmesg | tail -n 3000; grep . /sys/block/*/inflight; "
-                       f"cat /proc/zoneinfo /proc/vmstat /proc/net/tcp; cat {ramster.COUNTERS}", timeout=SILENCE, check=False)
+        return node.sh("for key in t m; do echo $key >/proc/sysrq-trigger; done; dmesg | tail -n 3000; "
+                       "grep . /sys/block/*/inflight; cat /proc/zoneinfo /proc/vmstat /proc/net/tcp; "
+                       f"cat {ramster.COUNTERS}", timeout=SILENCE, check=False)
     return f"{node} is silent"
 
 
