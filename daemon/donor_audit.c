@@ -10,6 +10,7 @@
 #include "daemon/revoke.h"
 
 #define AUDIT_TICKS 10
+#define EXPEL_MOST (1U << 18) /* leases in a row: no module has room for more, and a lender might never be done */
 
 /* ---- Tokens that were given before a key was retired ---- */
 
@@ -113,7 +114,7 @@ static void on_expelled(void *ctx, int error, const struct lender_reply *reply)
 		owner->token_instance = 0;
 	if (!error)
 		q->ended += reply->count;
-	if (!error && !back && reply->count >= LENDER_TURN_LEASES)
+	if (!error && !back && reply->count >= LENDER_TURN_LEASES && q->ended < EXPEL_MOST)
 		expel_on(q);
 	else
 		donor_on_released(q, error, reply);

@@ -418,6 +418,15 @@ static void test_key_retired_of_unknown_owner(void **state)
 	assert_last(LENDER_ADMIT, 0, 10);
 }
 
+static void look_after_hold_time(void)
+{
+	now_ms = 60000;
+	for (unsigned int i = 0; i < 3; i++) {
+		donor_lender_came(d.donor);
+		answer(0);
+	}
+}
+
 /* Who has a token of a former ramsterd, and neither leases nor a word since, keeps it no longer than others keep theirs. */
 static void test_token_from_before(void **state)
 {
@@ -425,11 +434,7 @@ static void test_token_from_before(void **state)
 	donor_lender_came(d.donor);
 	answer(0);
 	assert_int_equal(admitted, 0);
-	now_ms = 60000;
-	for (unsigned int i = 0; i < 3; i++) {
-		donor_lender_came(d.donor);
-		answer(0);
-	}
+	look_after_hold_time();
 	assert_int_equal(admitted, 1);
 	assert_int_equal(expelled, 1);
 	assert_int_not_equal(last.instance, 10);
@@ -480,17 +485,13 @@ static void test_tokens_end(void **state)
 	donor_lender_came(d.donor);
 	answer(0);
 	assert_int_equal(expelled, 0);
-	now_ms = 60000;
-	for (unsigned int i = 0; i < 3; i++) {
-		donor_lender_came(d.donor);
-		answer(0);
-	}
+	look_after_hold_time();
 	assert_int_equal(expelled, 1);
 	assert_last(LENDER_EXPEL, 0, 10);
 }
 
-/* Who comes back while it is being expelled is admitted behind that, and its request is answered. */
-static void test_back_while_expelled(void **state)
+/* Node 0, which had a token, was away for hold_time. */
+static void expulsion_begins(void)
 {
 	assert_null(ask_leases(&peers[0]));
 	answer(0);
@@ -498,6 +499,12 @@ static void test_back_while_expelled(void **state)
 	now_ms = 60000;
 	donor_lender_came(d.donor);
 	answer_first();
+}
+
+/* Who comes back while it is being expelled is admitted behind that, and its request is answered. */
+static void test_back_while_expelled(void **state)
+{
+	expulsion_begins();
 	assert_int_equal(expelled, 1);
 	peers[0].state = PEER_UP;
 	memset(granted, 0, sizeof(granted));
@@ -540,12 +547,7 @@ static bool answer_next(void)
 /* The lender ends leases a few at a time, and is asked again until none is left, by one question at a time. */
 static void test_expulsion_takes_turns(void **state)
 {
-	assert_null(ask_leases(&peers[0]));
-	answer(0);
-	peers[0].state = PEER_IDLE;
-	now_ms = 60000;
-	donor_lender_came(d.donor);
-	answer_first();
+	expulsion_begins();
 	ended = LENDER_TURN_LEASES;
 	for (unsigned int turn = 1; turn <= 3; turn++) {
 		assert_int_equal(expelled, turn);
@@ -558,6 +560,16 @@ static void test_expulsion_takes_turns(void **state)
 	while (calls_len)
 		answer_next();
 	assert_int_equal(expelled, 4);
+}
+
+/* A lender that says for ever that there were more is not asked for ever. */
+static void test_expulsion_has_an_end(void **state)
+{
+	expulsion_begins();
+	ended = LENDER_TURN_LEASES;
+	while (calls_len && expelled < 100000)
+		answer_next();
+	assert_in_range(expelled, 30000, 40000);
 }
 
 int main(void)
@@ -581,6 +593,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tokens_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_while_expelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expulsion_takes_turns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_expulsion_has_an_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_go_forward, setup, teardown),
 	};
 
