@@ -93,7 +93,7 @@ def test_they_go_where_the_group_is_not_known(lab):
         counters = swap_what_is_lent(cluster, os.path.dirname(UNACCOUNTED))
         print(counters)
         assert counters["stores_lent"] == 0
-        assert counters["pages_remote"] > MANY
+        assert counters["pages_remote"] > MANY / 2
         assert_unharmed(cluster, hold)
         why = f"memory is not accounted in control group /{UNACCOUNTED} "
         log = ramster.last_log(n2)
