@@ -31,7 +31,7 @@ def assert_space(cluster, counters):
 def test_frontswap_refuses_and_the_kernel_swaps_to_disk(cluster):
     n1 = cluster.lab["n1"]
     cluster.swapon_frontswap(n1, "swap")
-    with Hold(n1, 150) as hold:
+    with Hold(n1, 170) as hold:
         counters = cluster.counters(n1)
         assert counters["stores_refused"] > 0 and counters["stores"] > 0
         assert_space(cluster, counters)

@@ -14,7 +14,7 @@ LATENCY = "/sys/kernel/debug/ramster/latency"
 
 @pytest.fixture
 def cluster(lab):
-    with ramster.Cluster(lab, ramster.configuration(lab, copies=2)) as cluster:
+    with ramster.Cluster(lab, ramster.configuration(lab, copies=2, remotify_percent=20)) as cluster:
         yield cluster
 
 
