@@ -27,8 +27,8 @@ struct r2net_peer;
  * extent_group_next - where to send pages next
  *
  * Goes round the groups that have room and whose peers are all up, so that load spreads over them, and passes those that
- * have their share of EXTENT_MAX_WRITES: one that has stopped to answer must not hold them all. Returns it with a
- * reference, or NULL.
+ * have their share of EXTENT_MAX_WRITES: one that has stopped to answer must not hold them all. Those of which no block is free,
+ * so that only some pages fit, come when no other can be had. Returns it with a reference, or NULL.
  */
 struct extent_group *extent_group_next(void);
 void extent_group_put(struct extent_group *group);

@@ -87,14 +87,27 @@ void extent_group_put(struct extent_group *group)
 	spin_unlock(&extents_lock);
 }
 
-static bool group_takes_writes(const struct extent_group *group)
+/* Whether blocks that have a class already have a free slot; not for a page of any length. */
+static bool group_has_slots(const struct extent_group *group)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < EXTENT_MAX_CLASSES; i++)
+		if (!list_empty(&group->partial[i]))
+			return true;
+	return false;
+}
+
+/* @slots: also one that has no more than these. */
+static bool group_takes_writes(const struct extent_group *group, bool slots)
 {
 	unsigned int i;
 
 	for (i = 0; i < group->nr_peers; i++)
 		if (!r2net_peer_takes_writes(group->peers[i]))
 			return false;
-	return group->free_blocks;
+	return group->free_blocks || (slots && group_has_slots(group));
 }
 
 static bool group_rests(const struct extent_group *group)
@@ -104,20 +117,31 @@ static bool group_rests(const struct extent_group *group)
 	return until && time_before(jiffies, until);
 }
 
-struct extent_group *extent_group_next(void)
+/* Whose turn it is. */
+static struct extent_group *group_to_write(bool slots)
 {
 	struct extent_group *group, *found = NULL;
 	unsigned int sharers = 0;
-	static u64 turns;
 
-	spin_lock(&extents_lock);
+	lockdep_assert_held(&extents_lock);
 	list_for_each_entry(group, &groups, link)
-		sharers += group_takes_writes(group) || atomic_read(&group->writes);
+		sharers += group_takes_writes(group, slots) || atomic_read(&group->writes);
 	list_for_each_entry(group, &groups, link)
-		if (group_takes_writes(group) && !group_rests(group) &&
+		if (group_takes_writes(group, slots) && !group_rests(group) &&
 		    atomic_read(&group->writes) * sharers < max_t(unsigned int, sharers, EXTENT_MAX_WRITES) &&
 		    (!found || group->turn < found->turn))
 			found = group;
+	return found;
+}
+
+struct extent_group *extent_group_next(void)
+{
+	struct extent_group *found;
+	static u64 turns;
+
+	spin_lock(&extents_lock);
+	/* Where there is room for any page first: only then is it worth trying what fits into what others have left. */
+	found = group_to_write(false) ?: group_to_write(true);
 	if (found) {
 		found->turn = ++turns;
 		found->refs++;
@@ -133,7 +157,7 @@ u64 extent_usable_bytes(void)
 
 	spin_lock(&extents_lock);
 	list_for_each_entry(group, &groups, link)
-		if (group_takes_writes(group))
+		if (group_takes_writes(group, false))
 			blocks += group->free_blocks;
 	spin_unlock(&extents_lock);
 	return blocks * EXTENT_BLOCK_SIZE;

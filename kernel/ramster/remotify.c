@@ -31,6 +31,7 @@
 #define COMPACT_EVERY 32 /* batches */
 #define COMPACT_SHORT 4 /* batches, while memory is short: only whole pages that become free help */
 #define FRESH_COPIES (2U * PREFETCH_STREAMS * PREFETCH_MAX) /* fetched ahead and about to be used */
+#define MISFITS 8 /* pages in a batch's search for those that fit */
 #define HOPE (2 * HZ) /* for so long after pages have left others are expected to */
 
 struct batch;
@@ -277,19 +278,23 @@ static bool batch_add(struct batch *batch, struct zpage *zpage)
 	return true;
 }
 
+/* Once no block is free, a page may find no slot that others would. Those wait until the rest has had its turn. */
 static void batch_fill(struct batch *batch)
 {
-	struct zpage *zpage;
+	struct zpage *misfits[MISFITS], *zpage;
+	unsigned int nr = 0;
 
-	while (batch->nr < R2NET_MAX_ITEMS && batch->length + R2NET_MAX_ITEM_LEN <= BATCH_BYTES) {
+	while (batch->nr < R2NET_MAX_ITEMS && batch->length + R2NET_MAX_ITEM_LEN <= BATCH_BYTES && nr < MISFITS) {
 		zpage = zcache_take_coldest();
 		if (!zpage)
 			break;
-		if (!batch_add(batch, zpage)) {
-			zcache_return(zpage);
-			break;
-		}
+		if (!batch_add(batch, zpage))
+			misfits[nr++] = zpage;
 	}
+	if (nr && !batch->nr)
+		extent_group_rest(batch->group);
+	while (nr)
+		zcache_return_warm(misfits[--nr]);
 	slot_refill(GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 }
 

@@ -125,6 +125,18 @@ static struct block *block_new(struct extent_group *group, unsigned int class)
 	return block;
 }
 
+/* With no block left without a class, a larger slot is better than none. */
+static struct block *block_of_larger(struct extent_group *group, unsigned int class)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = class; i > 0; i--)
+		if (!list_empty(&group->partial[i - 1]))
+			return list_first_entry(&group->partial[i - 1], struct block, link);
+	return NULL;
+}
+
 static void block_free(struct block *block)
 {
 	struct slot_class *class = &classes[block->class];
@@ -224,10 +236,13 @@ void *slot_alloc(struct extent_group *group, struct extent_owner owner, size_t l
 	block = list_first_entry_or_null(&group->partial[class], struct block, link);
 	if (!block)
 		block = block_new(group, class);
+	if (!block)
+		block = block_of_larger(group, class);
 	if (!block) {
 		spin_unlock(&extents_lock);
 		return NULL;
 	}
+	class = block->class;
 	i = find_first_zero_bit(block->slots, classes[class].slots);
 	__set_bit(i, block->slots);
 	block->used++;

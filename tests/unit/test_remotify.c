@@ -126,6 +126,33 @@ static void test_writes_that_fail(void **state)
 	assert_they_leave();
 }
 
+/* Pages that are freed here and there leave room, though no block is free. */
+static void test_room_between_pages(void **state)
+{
+	const unsigned int nr = 6000; /* far more than the donor has room for */
+	unsigned long i, freed = 0;
+	u64 remote;
+
+	WRITE_ONCE(scene.donor->wait, false);
+	for (i = 0; i < nr; i++)
+		assert_int_equal(store(i, PAGE_TEXT, i), 0);
+	wait_until(!extent_usable_bytes());
+	wait_until_within(10000, !remotify_may_make_room());
+	remote = extent_pages();
+	assert_true(zcache_pages() > remote / 2);
+	for (i = 0; i < nr; i += 2) {
+		freed += entry_is_remote(xa_load(&scene.pool->pages, i));
+		tmem_invalidate(scene.pool, i);
+	}
+	assert_in_range(freed, remote / 4, remote * 3 / 4);
+	remotify_wait_for_room(1);
+	wait_until(extent_pages() > remote - remote / 10);
+	settle();
+	for (i = 1; i < nr; i += 2)
+		check(i, PAGE_TEXT, i);
+	tmem_invalidate_range(scene.pool, 0, nr);
+}
+
 /* Who refuses all is asked now and then, and nobody waits for room that it would make. */
 static void test_a_donor_that_refuses_all(void **state)
 {
@@ -173,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_do_not_stop_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unfenced_writes_are_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_writes_that_fail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room_between_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_donor_that_refuses_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_writes_that_cannot_be_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_lender_that_forgot, set_up, tear_down),

@@ -179,11 +179,13 @@ static void test_a_silent_peer_is_passed_over(void **state)
 
 	donor_set_state(scene.donor, RAMSTER_PEER_LATE);
 	be_full();
-	assert_true(wait_for_disk(nr + 200 - remote));
+	wait_until_within(TRIES, (writeback_wake(), !zcache_nearly_full()));
 	donor_set_state(scene.donor, RAMSTER_PEER_UP);
 	be_empty();
 	disk_stop(&disk);
 	assert_int_equal(extent_pages(), remote);
+	assert_int_equal(backing_pages() + zcache_pages(), nr + 200 - remote);
+	assert_true(backing_pages() > zcache_pages());
 	check_all(nr + 200);
 }
 
