@@ -429,6 +429,18 @@ u64 extent_pages(void)
 	return READ_ONCE(extent_totals.pages);
 }
 
+/* The first leg whose peer is not up; NULL: none. */
+static const struct lease *extent_leg_away(const struct extent *extent)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&extents_lock);
+	for (i = 0; i < extent->nr_legs; i++)
+		if (READ_ONCE(extent->legs[i]->peer->state) != RAMSTER_PEER_UP)
+			return extent->legs[i];
+	return NULL;
+}
+
 u64 extent_pages_missing(void)
 {
 	const struct lease *lease;
@@ -439,7 +451,7 @@ u64 extent_pages_missing(void)
 	if (copies > 1)
 		list_for_each_entry(lease, &extent_leases, link)
 			if (lease->extent && lease->extent->nr_legs >= copies &&
-			    READ_ONCE(lease->peer->state) != RAMSTER_PEER_UP)
+			    extent_leg_away(lease->extent) == lease)
 				pages += lease->extent->pages;
 	spin_unlock(&extents_lock);
 	return pages;

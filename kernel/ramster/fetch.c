@@ -97,6 +97,7 @@ static int fetch_check(const struct fetch *fetch, unsigned int i, void *bytes)
 	count(bad_seals);
 	pr_err_ratelimited("node %u: a page came back with other bytes than were sent; it is not used\n",
 			   fetch->peer->node);
+	r2net_peer_distrust(fetch->peer);
 	return -EIO;
 }
 

@@ -128,10 +128,18 @@ static struct lease *silent_leg(const struct extent *extent)
 	return NULL;
 }
 
-/* A lease whose extent lacks a copy; in @gone the one that lacks, if it is there but silent. */
+static bool lease_waits_longer(const struct lease *lease, const struct lease *than)
+{
+	return than->retry && (!lease->retry || time_before(lease->retry, than->retry));
+}
+
+/*
+ * A lease whose extent lacks a copy; in @gone the one that lacks, if it is there but silent. Of several it is the one that was
+ * tried least lately: those that find no place must not hide others that do.
+ */
 static struct lease *lease_to_copy(struct lease **gone)
 {
-	struct lease *lease;
+	struct lease *lease, *silent, *best = NULL;
 
 	lockdep_assert_held(&extents_lock);
 	*gone = NULL;
@@ -140,13 +148,15 @@ static struct lease *lease_to_copy(struct lease **gone)
 	list_for_each_entry(lease, &extent_leases, link) {
 		if (!lease->extent || !lease->extent->pages || lease->extent->held || !lease_may_try(lease))
 			continue;
-		if (lease->extent->nr_legs < extent_copies())
-			return lease;
-		*gone = silent_leg(lease->extent);
-		if (*gone)
-			return lease;
+		if (best && !lease_waits_longer(lease, best))
+			continue;
+		silent = lease->extent->nr_legs < extent_copies() ? NULL : silent_leg(lease->extent);
+		if (lease->extent->nr_legs >= extent_copies() && !silent)
+			continue;
+		best = lease;
+		*gone = silent;
 	}
-	return NULL;
+	return best;
 }
 
 /* Bytes of the extents that lack a copy, those left out for which one is being made. */

@@ -135,6 +135,7 @@ static struct r2net_peer *peer_new(struct nodemanager_node *config, u64 lender_i
 	INIT_LIST_HEAD(&peer->conns);
 	INIT_LIST_HEAD(&peer->waiting);
 	INIT_LIST_HEAD(&peer->fencing);
+	peer->wrong_until = jiffies;
 	INIT_WORK(&peer->free_work, peer_free);
 	deadline_init(peer);
 	hedge_init(peer);

@@ -44,6 +44,7 @@ struct r2net_peer {
 	unsigned long silent_since; /* jiffies when it was UP last; 0: it is, or never was */
 	ktime_t up_since; /* when it was found to be UP last */
 	unsigned long slow_until; /* jiffies; until then others are asked before it; written without the lock */
+	unsigned long wrong_until; /* the same, because it has brought wrong bytes */
 	unsigned long late_since; /* jiffies when it was last found to be late */
 	unsigned long away_until; /* jiffies; away = it is late by PEER_AWAY, and still waited for until then */
 	bool away;
@@ -102,12 +103,26 @@ struct r2net_peer *r2net_peer_get(struct r2net_peer *peer);
 /* Any context but interrupts. */
 void r2net_peer_put(struct r2net_peer *peer);
 
-/* How good a peer is to read from: 2 = it answers, 1 = it is UP and slow, 0 = it is not UP. A glance, without locks. */
+/* For so long after wrong bytes others are asked first: in it all that a lender wants back has come from an honest one. */
+#define R2NET_PEER_DISTRUST (60 * HZ)
+
+/* The peer has brought wrong bytes. Any context. */
+static inline void r2net_peer_distrust(struct r2net_peer *peer)
+{
+	WRITE_ONCE(peer->wrong_until, jiffies + R2NET_PEER_DISTRUST);
+}
+
+/*
+ * How good a peer is to read from: 3 = it answers, 2 = it is slow, 1 = it has brought wrong bytes lately, 0 = it is not UP. A
+ * glance, without locks.
+ */
 static inline unsigned int r2net_peer_rank(const struct r2net_peer *peer)
 {
 	if (READ_ONCE(peer->state) != RAMSTER_PEER_UP)
 		return 0;
-	return time_before(jiffies, READ_ONCE(peer->slow_until)) ? 1 : 2;
+	if (time_before(jiffies, READ_ONCE(peer->wrong_until)))
+		return 1;
+	return time_before(jiffies, READ_ONCE(peer->slow_until)) ? 2 : 3;
 }
 
 /*

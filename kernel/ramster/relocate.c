@@ -223,10 +223,12 @@ static void job_end(struct job *job)
 	mutex_lock(&extents_mutex);
 	done = !failed && extent_replace(job->extent, job->gone, job->to);
 	spin_lock(&extents_lock);
-	if (done)
+	if (done) {
 		job->from->failures = 0;
-	else
+		job->to->failures = 0; /* it is to be read from, too, one day */
+	} else {
 		extent_let_go(job->extent);
+	}
 	if (failed)
 		lease_count_failure(failed);
 	lease_unpin(job->from);

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 
 #include "extent.h"
+#include "extent_table.h"
 #include "move.h"
 #include "node.h"
 #include "remotify.h"
@@ -161,6 +162,42 @@ static void test_a_target_that_fails(void **state)
 	WRITE_ONCE(other->item_err, 0);
 	wait_until(!pages_at(scene.donor));
 	check_all(PAGES);
+}
+
+/* What the lender's leases have failed least often. */
+static unsigned int failures_at(struct donor *donor)
+{
+	struct lease *lease;
+	unsigned int least = UINT_MAX;
+
+	spin_lock(&extents_lock);
+	list_for_each_entry(lease, &extent_leases, link)
+		if (lease->peer == &donor->peer)
+			least = min(least, lease->failures);
+	spin_unlock(&extents_lock);
+	return least;
+}
+
+/* A lender that has failed as a target, and then was one after all, is as good a source as any. */
+static void test_a_target_that_failed_before(void **state)
+{
+	fill_remote(PAGES);
+	shim_totalram_pages = 200; /* nothing can come home */
+	assert_int_equal(zcache_set_limits(1, 1), 0);
+	for (unsigned int i = PAGES; !zcache_full(); i++)
+		assert_int_equal(store(i, PAGE_NOISE, i), 0);
+	assert_int_equal(donor_lend(third, SIZE, 2), 0);
+	WRITE_ONCE(third->item_err, -EIO);
+	keep(scene.donor, 0);
+	wait_until(failures_at(third) >= 3);
+	WRITE_ONCE(third->item_err, 0);
+	wait_until(!pages_at(scene.donor));
+	assert_int_equal(donor_lend(other, SIZE, 3), 0);
+	keep(third, 0);
+	wait_until(!pages_at(third));
+	assert_int_equal(pages_at(other), PAGES);
+	check_all(PAGES);
+	tmem_invalidate_range(scene.pool, PAGES, 1000);
 }
 
 /* What goes wrong on the way leaves pages where they are, and is tried again. */
@@ -317,6 +354,12 @@ static void test_copies(void **state)
 	assert_int_equal(pages_at(scene.donor), remote);
 	assert_int_equal(pages_at(other), remote);
 	assert_int_equal(extent_pages_missing(), 0);
+	/* With nobody there each page lacks a copy once. */
+	donor_set_state(scene.donor, RAMSTER_PEER_DOWN);
+	donor_set_state(other, RAMSTER_PEER_DOWN);
+	assert_int_equal(extent_pages_missing(), remote);
+	donor_set_state(scene.donor, RAMSTER_PEER_UP);
+	donor_set_state(other, RAMSTER_PEER_UP);
 	assert_int_equal(donor_die(other), 0);
 	assert_int_equal(extent_pages_missing(), remote);
 	check_all(PAGES);
@@ -370,6 +413,62 @@ static void test_copies_without_a_third(void **state)
 	assert_int_equal(zcache_pages(), PAGES);
 	give_back_all(other, 2);
 	check_all(PAGES);
+	remotify_exit();
+}
+
+/* The other one brings wrong bytes: what comes home is what the honest one has, which is not let go before. */
+static void copies_beside_a_liar(struct donor *honest, struct donor *liar)
+{
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	fill_both();
+	WRITE_ONCE(liar->corrupt, true);
+	keep(honest, 0);
+	wait_until(!pages_at(honest));
+	assert_int_equal(pages_at(liar), 0);
+	assert_int_equal(zcache_pages(), PAGES);
+	check_all(PAGES);
+	remotify_exit();
+}
+
+static void test_copies_beside_a_liar(void **state)
+{
+	copies_beside_a_liar(scene.donor, other);
+}
+
+static void test_copies_beside_another_liar(void **state)
+{
+	copies_beside_a_liar(other, scene.donor);
+}
+
+/* Copies that find no place do not hide one that does. */
+static void test_copies_of_which_some_find_no_place(void **state)
+{
+	const unsigned int nr = 3300; /* of 4 KiB: more than six of the smallest extents take */
+	unsigned int i;
+
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
+	extent_set_copies(2);
+	assert_int_equal(donor_lend(scene.donor, SIZE, 4), 0);
+	assert_int_equal(donor_lend(other, SIZE, 6), 0);
+	assert_int_equal(donor_lend(scene.donor, 2 * SIZE, 1), 0);
+	assert_int_equal(donor_lend(other, 2 * SIZE, 1), 0);
+	move_wake();
+	wait_until(extent_free_bytes() == 8 * SIZE);
+	for (i = 0; i < nr; i++)
+		assert_int_equal(store(i, PAGE_NOISE, i), 0);
+	assert_int_equal(remotify_init(), 0);
+	remotify_wait_for_room(1);
+	wait_until(extent_pages() > nr - 250);
+	remotify_stop();
+	assert_int_equal(donor_die(other), 0);
+	assert_int_equal(donor_lend(third, 2 * SIZE, 1), 0);
+	move_wake();
+	wait_until(pages_at(third) > 0);
+	for (i = 0; i < nr; i++)
+		check(i, PAGE_NOISE, i);
+	tmem_invalidate_range(scene.pool, 0, nr);
 	remotify_exit();
 }
 
@@ -562,6 +661,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept_after_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_that_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_target_that_failed_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_source_that_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_source_without_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_target_without_connection, set_up, tear_down),
@@ -573,6 +673,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_want_leases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_without_a_third, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_beside_a_liar, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_beside_another_liar, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copies_of_which_some_find_no_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_of_what_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copies_without_any_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_silent_lender, set_up, tear_down),
