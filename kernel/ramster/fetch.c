@@ -92,8 +92,14 @@ static void fetch_free(struct fetch *fetch)
 
 static int fetch_check(const struct fetch *fetch, unsigned int i, void *bytes)
 {
-	if (!seal_open(bytes, &fetch->pages[i].bond))
+	int err = seal_open(bytes, &fetch->pages[i].bond);
+
+	if (!err)
 		return 0;
+	if (err != -EBADMSG) {
+		pr_err_ratelimited("a page cannot be opened (%d): it is as if its peer had not brought it\n", err);
+		return -EIO;
+	}
 	count(bad_seals);
 	pr_err_ratelimited("node %u: a page came back with other bytes than were sent; it is not used\n",
 			   fetch->peer->node);

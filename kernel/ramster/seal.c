@@ -127,7 +127,7 @@ int seal_open(void *bytes, const struct seal_bond *bond)
 	op = op_new(bytes, bond, bond->length + SEAL_TAG);
 	err = crypto_wait_req(crypto_aead_decrypt(&op->req), &op->wait);
 	mempool_free(op, ops);
-	return err ? -EBADMSG : 0;
+	return err;
 }
 ALLOW_ERROR_INJECTION(seal_open, ERRNO);
 

@@ -48,7 +48,7 @@ int seal_page(void *bytes, const struct seal_bond *bond);
  * seal_open - test, and make readable, what came back
  * @bytes: seal_length(bond->length) of them; contiguous; the first bond->length are the page's if this returns 0, else nothing
  *
- * May sleep, as seal_page(). Returns 0, or -EBADMSG: they are not what left.
+ * May sleep, as seal_page(). Returns 0; -EBADMSG: they are not what left; or another error of the cipher.
  */
 int seal_open(void *bytes, const struct seal_bond *bond);
 
