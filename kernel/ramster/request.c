@@ -192,6 +192,8 @@ static bool request_retry(struct r2net_peer *peer, struct r2net_request *req)
 	if (req->type == R2NET_READ && r2net_request_undone(req) && !deadline_over(peer, req) &&
 	    peer->state != RAMSTER_PEER_DEAD && (peer->state != RAMSTER_PEER_LATE || deadline_waits_for(peer, req)))
 		again = !request_route(peer, req);
+	if (again && req->hedge)
+		hedge_watch(peer); /* it was in no list for a moment, in which nobody saw it */
 	spin_unlock(&peer->lock);
 	if (again)
 		count(requests_retried);
