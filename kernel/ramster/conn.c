@@ -105,6 +105,7 @@ static struct r2net_request *conn_next(struct r2net_conn *conn)
 	ADD_ONCE(conn->nr_inflight, 1);
 	req->tag = ++conn->serial * R2NET_MAX_WINDOW + slot;
 	req->sent = ktime_get();
+	WRITE_ONCE(conn->sending_since, req->sent);
 	refcount_inc(&req->ref);
 out:
 	spin_unlock(&conn->peer->lock);
@@ -166,6 +167,7 @@ static int conn_sender(void *data)
 		if (!req)
 			continue;
 		err = conn_send(conn, req);
+		WRITE_ONCE(conn->sending_since, 0);
 		r2net_request_put(req);
 		if (err)
 			conn_fail(conn, "sending failed", err);

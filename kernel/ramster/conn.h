@@ -10,6 +10,7 @@
 #define _RAMSTER_CONN_H
 
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -39,6 +40,7 @@ struct r2net_conn {
 	unsigned int nr_queued;
 	u64 serial; /* of tags */
 	unsigned long progress; /* jiffies of the last answer, or of the first request when none was waited for */
+	ktime_t sending_since; /* when the frame began that is being sent; 0: none is */
 	bool failed;
 
 	u64 tx_bytes; /* written by the sender alone */

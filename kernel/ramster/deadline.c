@@ -91,14 +91,14 @@ static void expire_conn(struct r2net_peer *peer, struct r2net_conn *conn, bool l
 
 /*
  * For how long it has had the oldest of its requests while the peer was not silent, in jiffies, also if nobody waits for that one
- * any more; 0: it has none.
+ * any more; 0: it has none. One that is still being sent is a request that it has, also if it was answered already.
  */
 static unsigned long conn_owes(const struct r2net_conn *conn)
 {
-	ktime_t now = ktime_get(), oldest = now;
+	ktime_t now = ktime_get(), sending = READ_ONCE(conn->sending_since), oldest = sending ?: now;
 	unsigned int i;
 
-	if (!conn->nr_inflight)
+	if (!conn->nr_inflight && !sending)
 		return 0;
 	for (i = 0; i < R2NET_MAX_WINDOW; i++)
 		if (conn->inflight[i] && ktime_before(conn->inflight[i]->sent, oldest))
