@@ -169,7 +169,7 @@ static int ramster_pm_notify(struct notifier_block *nb, unsigned long action, vo
 {
 	if (action != PM_HIBERNATION_PREPARE || !tmem_active())
 		return NOTIFY_OK;
-	pr_err("no hibernation while swapped pages are kept by RAMster: swapoff first\n");
+	pr_err("no hibernation while RAMster may be swapped to: swapoff, reset /dev/ramster0, unload the module\n");
 	return NOTIFY_BAD;
 }
 
