@@ -460,7 +460,9 @@ void zcache_compact(void)
 
 u64 zcache_pages(void)
 {
-	return atomic_long_read(&zcache.nr) - atomic_long_read(&zcache.nr_clean);
+	long clean = atomic_long_read(&zcache.nr_clean), all = atomic_long_read(&zcache.nr);
+
+	return max(all - clean, 0L); /* read one after the other */
 }
 
 u64 zcache_clean_pages(void)
