@@ -90,8 +90,11 @@ def test_each_allocation_of_a_setting_fails(cluster):
     reset = f"echo 1 >{ramster.SWAPDEV_SETTINGS}/reset"
     for name, value in (("seal", "Y"), ("compressor", "zstd"), ("compressor", "lz4")):  # seal before anything is leased
         fail_each(n1, "sh", "-c", f"echo {value} >/sys/module/ramster/parameters/{name}")
-    fail_each(n1, "sh", "-c", f"echo /dev/disk/backing >{ramster.SWAPDEV_SETTINGS}/backing_dev", undo=reset)
-    fail_each(n1, "sh", "-c", f"echo 384M >{ramster.SWAPDEV_SETTINGS}/disksize", undo=reset)
+    open_backing = f"echo /dev/disk/backing >{ramster.SWAPDEV_SETTINGS}/backing_dev"
+    fail_each(n1, "sh", "-c", open_backing, undo=reset)
+    n1.sh(open_backing)
+    fail_each(n1, "sh", "-c", f"echo 384M >{ramster.SWAPDEV_SETTINGS}/disksize", undo=f"{reset} && {open_backing}")
+    n1.sh(reset)
     fail_each(n1, "mkdir", NODE, undo=f"rmdir {NODE}")
     cluster.swapon_swapdev(n1, "384M", backing="backing")
     assert_works(cluster, n1)
