@@ -48,7 +48,7 @@ struct lease {
 	u32 size;
 	u32 serial; /* of no other lease */
 	u32 pins; /* requests that name it */
-	u8 failures; /* moves from it that failed, since one did not */
+	u8 failures; /* moves from it or to it that failed, since one did not */
 	bool stuck; /* it should be emptied and there is nowhere to go, not even home, but another leg has all */
 	unsigned long retry; /* jiffies before which it is not tried again to empty or to restore it; 0: none */
 	unsigned long since; /* jiffies when it began to leave */

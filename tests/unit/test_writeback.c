@@ -45,7 +45,7 @@ static int tear_down(void **state)
 /* No page may be stored, and those that are there are too many. */
 static void be_full(void)
 {
-	shim_totalram_pages = 1000;
+	shim_totalram_pages = 100; /* one page of zpages is too much */
 	assert_int_equal(zcache_set_limits(1, 1), 0);
 }
 
@@ -179,13 +179,11 @@ static void test_a_silent_peer_is_passed_over(void **state)
 
 	donor_set_state(scene.donor, RAMSTER_PEER_LATE);
 	be_full();
-	wait_until_within(TRIES, (writeback_wake(), !zcache_nearly_full()));
+	assert_true(wait_for_disk(nr + 200 - remote));
 	donor_set_state(scene.donor, RAMSTER_PEER_UP);
 	be_empty();
 	disk_stop(&disk);
 	assert_int_equal(extent_pages(), remote);
-	assert_int_equal(backing_pages() + zcache_pages(), nr + 200 - remote);
-	assert_true(backing_pages() > zcache_pages());
 	check_all(nr + 200);
 }
 
