@@ -326,10 +326,13 @@ static void test_a_target_that_hangs(void **state)
 	donor_set_state(other, RAMSTER_PEER_UP);
 }
 
+/* Most pages are sent to both. */
 static void fill_both(void)
 {
 	unsigned int i;
 
+	shim_totalram_pages = 20000;
+	assert_int_equal(zcache_set_limits(1, 50), 0);
 	extent_set_copies(2);
 	assert_int_equal(donor_lend(other, SIZE, 2), 0);
 	move_wake();
@@ -347,8 +350,6 @@ static void test_copies(void **state)
 {
 	u64 remote;
 
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	remote = extent_pages();
 	assert_int_equal(pages_at(scene.donor), remote);
@@ -378,8 +379,6 @@ static void test_copies_want_leases(void **state)
 {
 	u64 wanted;
 
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	assert_int_equal(remotify_need(), 0);
 	assert_int_equal(donor_die(other), 0);
@@ -403,8 +402,6 @@ static void test_copies_want_leases(void **state)
  */
 static void test_copies_without_a_third(void **state)
 {
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	keep(other, 0);
 	wait_until(!pages_at(other));
@@ -419,8 +416,6 @@ static void test_copies_without_a_third(void **state)
 /* The other one brings wrong bytes: what comes home is what the honest one has, which is not let go before. */
 static void copies_beside_a_liar(struct donor *honest, struct donor *liar)
 {
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	WRITE_ONCE(liar->corrupt, true);
 	keep(honest, 0);
@@ -478,8 +473,6 @@ static void test_copies_of_which_some_find_no_place(void **state)
  */
 static void test_copies_of_what_is_replaced(void **state)
 {
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	WRITE_ONCE(scene.donor->corrupt, true);
 	keep(other, 0);
@@ -499,8 +492,6 @@ static void test_copies_without_any_room(void **state)
 {
 	u64 remote;
 
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	remote = extent_pages();
 	shim_totalram_pages = 200; /* however much has left, what is here is more than one percent of that */
@@ -520,8 +511,6 @@ static void test_a_silent_lender(void **state)
 {
 	u64 remote;
 
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	remote = extent_pages();
 	assert_int_equal(donor_lend(third, SIZE, 2), 0);
@@ -544,8 +533,6 @@ static void test_a_silent_lender(void **state)
 /* A page that one lender does not bring, or brings wrong, is read from the other. */
 static void test_the_other_copy(void **state)
 {
-	shim_totalram_pages = 20000;
-	assert_int_equal(zcache_set_limits(1, 50), 0);
 	fill_both();
 	WRITE_ONCE(scene.donor->corrupt, true);
 	check_all(PAGES);
