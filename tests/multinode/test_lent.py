@@ -31,8 +31,8 @@ def borrow_from_n2(cluster):
     n1, n2, n3 = cluster.lab
     cluster.swapon_swapdev(n1, "256M", backing="swap")
     cluster.wait_space(n1)
-    hold = Hold(n1, 160)
-    cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 5 * MANY)
+    hold = Hold(n1, 190)
+    cluster.wait_counters(n1, lambda counters: counters["pages_remote"] > 8 * MANY)
     n3.run("ramster", "set", "lend=auto")
     cluster.swapon_swapdev(n2, "256M", backing="swap")
     cluster.wait_space(n2)
@@ -93,7 +93,7 @@ def test_they_go_where_the_group_is_not_known(lab):
         counters = swap_what_is_lent(cluster, os.path.dirname(UNACCOUNTED))
         print(counters)
         assert counters["stores_lent"] == 0
-        assert counters["pages_remote"] > MANY / 2
+        assert counters["pages_remote"] > MANY
         assert_unharmed(cluster, hold)
         why = f"memory is not accounted in control group /{UNACCOUNTED} "
         log = ramster.last_log(n2)
